@@ -1,0 +1,37 @@
+# Warnings are errors, in our code only: the packages' headers come in as system headers.
+add_library(strict INTERFACE)
+target_compile_options(strict INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+  -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wnull-dereference -Wcast-align -Werror)
+
+# room(NAME USES rooms... LIBS packages...): one static library of src/NAME/*.cpp.
+# Its headers are reached as "NAME/x.h" through a folder that holds a link to this room alone, so that a target
+# sees only the rooms it links.
+function(room name)
+  cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  set(door ${CMAKE_BINARY_DIR}/rooms/${name})
+  file(MAKE_DIRECTORY ${door})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/${name} ${door}/${name} SYMBOLIC)
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    set(scope PUBLIC)
+    target_link_libraries(${name} PRIVATE strict)
+  else()
+    add_library(${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${name} ${scope} ${door})
+  target_link_libraries(${name} ${scope} ${ROOM_USES} ${ROOM_LIBS})
+endfunction()
+
+# room_test(ROOM [LIBS more...]): tests/ROOM/*.cpp as one GoogleTest program, a ctest entry per case.
+function(room_test name)
+  cmake_parse_arguments(TEST "" "" "LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources})
+  target_link_libraries(test_${name} PRIVATE ${name} ${TEST_LIBS} testing strict GTest::gtest GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(test_${name} TEST_PREFIX "${name}." PROPERTIES TIMEOUT 600 DISCOVERY_TIMEOUT 60)
+endfunction()

@@ -1,0 +1,35 @@
+// Identifiers, checked before they touch a path, a key or a query (docs/architecture.md section 9).
+// Pure value types; any thread.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lestapenna {
+
+/// A Discord snowflake of a person: `[0-9]{1,20}` that fits 64 bits. 0 is "nobody".
+struct UserId {
+    std::uint64_t value = 0;
+    auto operator<=>(const UserId&) const = default;
+    [[nodiscard]] std::string text() const { return std::to_string(value); }
+    static std::optional<UserId> parse(std::string_view text);
+};
+
+/// A session's name: `[A-Za-z0-9_-]{1,64}`. Ours are ULIDs (26 characters: 48 bits of Unix ms, 80 random bits).
+class SessionId {
+  public:
+    static std::optional<SessionId> parse(std::string_view text);
+    /// A new ULID; the random part comes from the system's CSPRNG.
+    static SessionId make();
+    [[nodiscard]] const std::string& text() const { return text_; }
+    auto operator<=>(const SessionId&) const = default;
+
+  private:
+    explicit SessionId(std::string text) : text_(std::move(text)) {}
+    std::string text_;
+};
+
+}  // namespace lestapenna

@@ -1,0 +1,36 @@
+// RTP packets in the clear (RFC 3550 section 5.1, extensions section 5.3.1), total: each datagram is a packet or a named
+// reject. Discord's voice payload type is 120. Pure functions; any thread; no allocation.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lestapenna::rtp {
+
+inline constexpr std::uint8_t kOpusPayloadType = 120;
+
+struct Header {
+    bool marker = false;
+    std::uint8_t payload_type = 0;
+    std::uint16_t seq = 0;
+    std::uint32_t timestamp = 0;
+    std::uint32_t ssrc = 0;
+};
+
+enum class Reject : std::uint8_t { none, too_short, wrong_version, rtcp, other_payload_type, bad_extension, bad_padding, empty };
+const char* to_string(Reject reject);
+
+struct Parsed {
+    Reject reject = Reject::none;
+    Header header;
+    std::span<const std::uint8_t> payload;  ///< points into the datagram
+};
+
+/// Takes a whole datagram in the clear: header, CSRCs, extension and padding are taken off.
+Parsed parse(std::span<const std::uint8_t> datagram);
+
+/// Appends header and payload to `out`.
+void write(const Header& header, std::span<const std::uint8_t> payload, std::vector<std::uint8_t>& out);
+
+}  // namespace lestapenna::rtp
