@@ -1,0 +1,72 @@
+# `make` installs what is missing (as root) and builds the program; `make demo` shows it; `make test` proves it.
+# Everything is built under build/PRESET; CMakePresets.json says what each preset is. CONTRIBUTING.md has the rest.
+
+PREFIX ?= /usr/local
+# Seconds that `make fuzz` gives to each fuzzer.
+FUZZ_SECONDS ?= 20
+# Rooms whose tests `make tsan` runs: those with threads of their own.
+TSAN_ROOMS = journal render
+# `make lint BASE=origin/main`: clang-tidy only on what changed since then.
+BASE ?=
+
+RELEASE = build/release
+CCACHE := $(shell command -v ccache)
+ifneq ($(CCACHE),)
+export CMAKE_CXX_COMPILER_LAUNCHER = $(CCACHE)
+endif
+space = $() $()
+
+.PHONY: all demo test bench lint asan tsan fuzz install clean
+
+# The program alone: no tests, so that a first build is quick and needs fewer packages.
+all:
+	@tools/packages program
+	@test -f $(RELEASE)/build.ninja || cmake --preset release -DLESTAPENNA_TESTS=OFF
+	@cmake --build $(RELEASE) --target lestapenna
+
+# ARGS go to the demo: make demo ARGS="--speakers 6 --seconds 300"
+demo: all
+	$(RELEASE)/lestapenna demo $(ARGS)
+
+test:
+	@tools/packages program test
+	@cmake --preset release -DLESTAPENNA_TESTS=ON
+	@cmake --build $(RELEASE)
+	@tools/run-tests $(RELEASE)
+
+bench:
+	@tools/packages program test
+	@cmake --preset release -DLESTAPENNA_TESTS=ON
+	@cmake --build $(RELEASE) --target bench/all
+	@set -e; for bench in $(RELEASE)/bench/bench_*; do echo "== $$bench"; $$bench; done
+
+asan:
+	@tools/packages program test
+	@cmake --preset asan
+	@cmake --build build/asan
+	@tools/run-tests build/asan
+
+tsan:
+	@tools/packages program test
+	@cmake --preset tsan
+	@cmake --build build/tsan --target $(TSAN_ROOMS:%=test_%)
+	@tools/run-tests build/tsan -R '^($(subst $(space),|,$(strip $(TSAN_ROOMS))))\.'
+
+fuzz:
+	@tools/packages program develop
+	@cmake --preset fuzz
+	@cmake --build build/fuzz --target fuzz/all
+	@tools/run-fuzzers build/fuzz $(FUZZ_SECONDS)
+
+lint: all
+	@tools/packages program test develop
+	@tools/check-arrows
+	@tools/check-licences $(RELEASE)/lestapenna
+	@tools/check-format
+	@tools/check-tidy $(BASE)
+
+install: all
+	cmake --install $(RELEASE) --prefix $(PREFIX) --strip
+
+clean:
+	rm -rf build
