@@ -1,5 +1,5 @@
-// RTP packets in the clear (RFC 3550 section 5.1, extensions section 5.3.1), total: each datagram is a packet or a named
-// reject. Discord's voice payload type is 120. Pure functions; any thread; no allocation.
+// RTP packets in the clear (RFC 3550 section 5.1, extensions section 5.3.1), total: each datagram is a packet or a
+// named reject. Discord's voice payload type is 120. Pure functions; any thread; no allocation.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,26 @@ struct Header {
     std::uint32_t ssrc = 0;
 };
 
-enum class Reject : std::uint8_t { none, too_short, wrong_version, rtcp, other_payload_type, bad_extension, bad_padding, empty };
+enum class Reject : std::uint8_t {
+    none,
+    too_short,
+    wrong_version,
+    rtcp,
+    other_payload_type,
+    bad_extension,
+    bad_padding,
+    empty
+};
 const char* to_string(Reject reject);
 
 struct Parsed {
     Reject reject = Reject::none;
-    Header header;
-    std::span<const std::uint8_t> payload;  ///< points into the datagram
+    Header header;                          ///< as read, for every reject but too_short, wrong_version and rtcp
+    std::span<const std::uint8_t> payload;  ///< points into the datagram; empty after a reject
 };
 
-/// Takes a whole datagram in the clear: header, CSRCs, extension and padding are taken off.
+/// Takes a whole datagram in the clear: header, CSRCs, extension and padding are taken off. RTCP is told by its packet
+/// type, 192 to 223 (RFC 5761 section 4).
 Parsed parse(std::span<const std::uint8_t> datagram);
 
 /// Appends header and payload to `out`.

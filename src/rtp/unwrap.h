@@ -1,5 +1,5 @@
-// Counters that wrap, extended to 64 bits: the RTP timestamp wraps every 24.8 h from a random start, so one session in four
-// sees it; the sequence number every 22 minutes. Pure value types; any thread.
+// Counters that wrap, extended to 64 bits: the RTP timestamp wraps every 24.8 h from a random start, so one session in
+// four sees it; the sequence number every 22 minutes. Pure value types; any thread.
 #pragma once
 
 #include <cstdint>
