@@ -10,7 +10,7 @@ TSAN_ROOMS = journal render
 BASE ?=
 
 RELEASE = build/release
-CCACHE := $(shell command -v ccache)
+CCACHE := $(shell command -v ccache 2>/dev/null)
 ifneq ($(CCACHE),)
 export CMAKE_CXX_COMPILER_LAUNCHER = $(CCACHE)
 endif
