@@ -29,8 +29,8 @@ struct Ok {};
 template <class T = Ok>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : value_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
-    Result(Error error) : value_(std::move(error)) {}    // NOLINT(google-explicit-constructor)
+    Result(T value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+    Result(Error error) : value_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const { return value_.index() == 0; }
     explicit operator bool() const { return ok(); }

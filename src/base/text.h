@@ -1,0 +1,15 @@
+// Text from outside, made fit for a message. Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace lestapenna {
+
+/// The text on one line, whatever bytes it holds: control characters become '?', what is longer than `max` is cut with
+/// "...".
+std::string one_line(std::string_view text, std::size_t max = 4096);
+/// The same in double quotes, cut at 60.
+std::string in_quotes(std::string_view text);
+
+}  // namespace lestapenna
