@@ -60,10 +60,9 @@ fuzz:
 
 lint: all
 	@tools/packages program test develop
-	@tools/check-arrows
-	@tools/check-licences $(RELEASE)/lestapenna
-	@tools/check-format
-	@tools/check-tidy $(BASE)
+	@failed=; for check in check-arrows "check-licences $(RELEASE)/lestapenna" check-format "check-tidy $(BASE)"; do \
+	    echo "== $$check"; tools/$$check || failed="$$failed $${check%% *}"; \
+	done; test -z "$$failed" || { echo "lint failed:$$failed"; exit 1; }
 
 install: all
 	cmake --install $(RELEASE) --prefix $(PREFIX) --strip
