@@ -13,8 +13,8 @@
 
 namespace lestapenna::audio {
 
-/// Meters gate on 400 ms blocks every 100 ms. To measure a file in parts on several cores, cut it at multiples of 100 ms and
-/// begin each part kMeterOverlap earlier: the parts together then hold exactly the blocks of the whole.
+/// Meters gate on 400 ms blocks every 100 ms. To measure a file in parts on several cores, cut it at multiples of 100
+/// ms and begin each part kMeterOverlap earlier: the parts together then hold exactly the blocks of the whole.
 inline constexpr Samples kMeterOverlap{14'400};  ///< 300 ms
 
 class LoudnessMeter {
@@ -34,8 +34,8 @@ class LoudnessMeter {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Highest true peak, linear (1.0 = full scale), of interleaved audio; oversampled only around samples within 6 dB of the
-/// highest sample. Reads up to 0.2 dB low, like every 4 x meter (EBU Tech 3341 allows +0.2/-0.4 dB).
+/// Highest true peak, linear (1.0 = full scale), of interleaved audio; oversampled only around samples within 6 dB of
+/// the highest sample. Reads up to 0.2 dB low, like every 4 x meter (EBU Tech 3341 allows +0.2/-0.4 dB).
 double true_peak(std::span<const float> interleaved, int channels = 1);
 
 /// 20 lg, -infinity for 0.

@@ -20,6 +20,8 @@ inline constexpr Samples kOpusLookahead{312};    ///< libopus 1.3.1, voip and au
 std::optional<Samples> opus_duration(std::span<const std::uint8_t> packet);
 /// `F8 FF FE`: what a client sends, five times, when it stops talking.
 bool is_silence_frame(std::span<const std::uint8_t> packet);
+/// Whether the packet carries a copy of the one before it (LBRR, RFC 6716 section 4.2.4), so that recover() is better than PLC.
+bool has_fec(std::span<const std::uint8_t> packet);
 
 /// One channel, float, 48 kHz; stereo packets are mixed down by the decoder itself. Copying copies the whole decoder
 /// state: the copy continues bit for bit like the original.
@@ -32,8 +34,8 @@ class OpusDecoder {
     OpusDecoder& operator=(OpusDecoder&&) noexcept;
     ~OpusDecoder();
 
-    /// Decodes into `out` (at least kMaxOpusPacket long). Returns the samples written; 0 when the packet is corrupt (the
-    /// decoder can go on with the next one).
+    /// Decodes into `out` (at least kMaxOpusPacket long). Returns the samples written; 0 when the packet is corrupt
+    /// (the decoder can go on with the next one).
     Samples decode(std::span<const std::uint8_t> packet, std::span<float> out);
     /// Packet loss concealment for `out.size()` samples, a multiple of 120 up to kMaxOpusPacket. False if it can not.
     bool conceal(std::span<float> out);
@@ -41,12 +43,14 @@ class OpusDecoder {
     bool recover(std::span<const std::uint8_t> next, std::span<float> out);
 
   private:
-    struct Free { void operator()(void* state) const noexcept; };
+    struct Free {
+        void operator()(void* state) const noexcept;
+    };
     std::unique_ptr<void, Free> state_;
 };
 
 struct OpusEncoderOptions {
-    int channels = 2;             ///< Discord clients send stereo, mostly with L = R
+    int channels = 2;  ///< Discord clients send stereo, mostly with L = R
     int bitrate = 64'000;
     bool voip = true;
     int expected_loss_percent = 0;  ///< > 0 turns in-band FEC on
