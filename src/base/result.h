@@ -17,6 +17,7 @@ enum class ErrorKind {
     damaged,    ///< input that is not what it claims to be
     not_found,  ///< an id nobody knows
     locked,     ///< the session is being recorded
+    interrupted,  ///< a signal asked to stop; what is done stays done
 };
 
 struct Error {

@@ -1,0 +1,276 @@
+// From records to connections: who was there when, which packets are whose, and the ledger.
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+
+#include "audio/opus.h"
+#include "timeline/placement.h"
+#include "timeline/source.h"
+#include "timeline/timeline.h"
+
+namespace lestapenna::timeline {
+
+namespace {
+
+constexpr std::uint16_t kUsualDuration = 960;  ///< 20 ms, for a payload that is no Opus packet
+// Packets that were under way when their sender left still arrive; one that comes later belongs to the next connection.
+constexpr SessionTime::duration kStillUnderWay = seconds{2};
+constexpr std::int64_t kSamplesPerMinute = 60 * kSampleRate;
+
+struct BindingAt {
+    SessionTime at;
+    UserId user;
+};
+
+/// From join to leave.
+struct Presence {
+    SessionTime join;
+    std::optional<SessionTime> leave;
+};
+
+struct Ssrc {
+    std::vector<Arrived> packets;
+    std::vector<BindingAt> bindings;
+
+    /// The latest binding until then; what came before the first one is the first one's.
+    [[nodiscard]] UserId owner(SessionTime at) const {
+        if (bindings.empty()) return {};
+        auto after = std::upper_bound(bindings.begin(), bindings.end(), at,
+                                      [](SessionTime t, const BindingAt& b) { return t < b.at; });
+        return after == bindings.begin() ? after->user : std::prev(after)->user;
+    }
+};
+
+/// The packets of one SSRC that belong to one connection.
+struct Share {
+    std::uint32_t ssrc = 0;
+    std::vector<Arrived> packets;
+};
+
+SessionTime arrival_of(const Arrived& packet) {
+    return to_session_time(SamplePos{Samples{packet.packet.arrival}});
+}
+
+}  // namespace
+
+struct Builder::Impl {
+    std::int64_t rotation = 0;
+    std::int64_t earliest = 0;
+    std::map<std::uint32_t, Ssrc> ssrcs;
+    std::map<UserId, std::vector<Presence>> presences;
+    std::map<std::pair<UserId, std::int64_t>, Counts> ledger;
+    std::optional<SessionTime> paused;
+    Timeline out;
+
+    Counts& row(UserId user, std::int64_t position) {
+        const std::int64_t minute = std::max<std::int64_t>(0, position) / kSamplesPerMinute;
+        return ledger[{user, minute}];
+    }
+
+    void add_packet(const journal::Packet& packet, SessionTime time, journal::PayloadRef payload) {
+        auto& packets = ssrcs[packet.ssrc].packets;
+        Arrived arrived;
+        arrived.seq = packet.seq;
+        arrived.timestamp = packet.rtp_timestamp;
+        Observation& o = arrived.packet;
+        o.arrival = floor_samples(time).time_since_epoch().count();
+        o.known = out.known_until;
+        o.payload = payload;
+        o.parked = packet.parked;
+        o.undecryptable = packet.undecryptable;
+        o.silence = audio::is_silence_frame(packet.payload);
+        const auto usual = packets.empty() ? kUsualDuration : packets.back().packet.duration;
+        const auto duration = audio::opus_duration(packet.payload);
+        o.duration = duration ? static_cast<std::uint16_t>(duration->count()) : usual;
+        packets.push_back(arrived);
+    }
+
+    void add_event(const journal::Packet&, SessionTime) {}
+    void add_event(const journal::Clock&, SessionTime) {}
+    void add_event(const journal::Join& join, SessionTime at) {
+        auto& list = presences[join.user];
+        // Who is still there when the recorder comes back is journaled as a join again: the same connection.
+        if (list.empty() || list.back().leave) list.push_back({at, std::nullopt});
+    }
+    void add_event(const journal::Leave& leave, SessionTime at) {
+        auto& list = presences[leave.user];
+        if (!list.empty() && !list.back().leave) list.back().leave = at;
+    }
+    void add_event(const journal::Binding& binding, SessionTime at) {
+        auto& bindings = ssrcs[binding.ssrc].bindings;
+        const SessionTime from = bindings.empty() ? at : std::max(at, bindings.back().at);
+        if (bindings.empty() || bindings.back().user != binding.user) bindings.push_back({from, binding.user});
+    }
+    void add_event(const journal::Pause&, SessionTime at) {
+        if (!paused) paused = at;
+    }
+    void add_event(const journal::Resume&, SessionTime at) {
+        if (paused) out.pauses.emplace_back(*paused, at);
+        paused.reset();
+    }
+    void add_event(const journal::Gap& gap, SessionTime at) {
+        out.outages.push_back({at - (gap.to - gap.from), at, gap.reason, gap.packets});
+    }
+    void add_event(const journal::Marker& marker, SessionTime at) {
+        out.notes.push_back({at, marker.user, std::string(marker.text)});
+    }
+    void add_event(const journal::End&, SessionTime) { out.ended = true; }
+
+    void count_placed(Stream& stream, UserId user, const Source& source, const Placement& placement) {
+        Counts totals;
+        std::int64_t missing = 0;
+        std::int64_t placed_before = -1;  // index of the last packet that was placed
+        for (std::size_t i = 0; i < source.packets.size(); ++i) {
+            const Observation& packet = source.packets[i];
+            Counts here;
+            here.received = 1;
+            here.late = placement.late[i];
+            here.parked = packet.parked;
+            here.undecryptable = packet.undecryptable;
+            if (i > 0) here.lost = static_cast<std::uint64_t>(packet.seq - source.packets[i - 1].seq - 1);
+            missing += static_cast<std::int64_t>(here.lost);
+            if (here.late + here.undecryptable > 0) {
+                ++missing;
+            } else {
+                if (placed_before >= 0) {
+                    here.concealed = static_cast<std::uint64_t>(std::min<std::int64_t>(missing, kMaxConcealedPackets));
+                }
+                placed_before = static_cast<std::int64_t>(i);
+                missing = 0;
+            }
+            row(user, placement.positions[i]) += here;
+            totals += here;
+        }
+        const std::int64_t last = placement.positions.back();
+        Counts whole;
+        whole.duplicate = source.duplicates;
+        whole.stray = source.strays;
+        whole.unplaceable_runs = placement.unplaceable_runs;
+        row(user, last) += whole;
+        totals += whole;
+        stream.counts = totals;
+    }
+
+    Connection build(UserId user, const Presence* presence, std::vector<Share> shares, std::int64_t free_from) {
+        Connection connection;
+        connection.user = user;
+        std::optional<SessionTime> opened;
+        if (presence) opened = presence->join;
+        for (const Share& share : shares) {
+            const SessionTime first = arrival_of(share.packets.front());
+            opened = opened ? std::min(*opened, first) : first;
+        }
+        connection.opened = floor_samples(opened.value_or(SessionTime{}));
+        const Windows windows{connection.opened.time_since_epoch().count(), rotation};
+
+        SamplePos start = presence ? floor_samples(presence->join) : SamplePos::max();
+        SamplePos end = SamplePos{Samples{free_from}};
+        for (const Share& share : shares) {
+            std::int64_t source_free = free_from;
+            for (const Source& source : split_sources(share.packets)) {
+                Placement placement = place(source.packets, windows, source_free);
+                Stream stream;
+                stream.ssrc = share.ssrc;
+                count_placed(stream, user, source, placement);
+                stream.packets = std::move(placement.packets);
+                if (!stream.packets.empty()) {
+                    start = std::min(start, stream.packets.front().at);
+                    end = std::max(end, stream.packets.back().end());
+                    source_free = end.time_since_epoch().count();
+                }
+                connection.streams.push_back(std::move(stream));
+            }
+        }
+        if (start == SamplePos::max()) start = connection.opened;
+        if (presence) {
+            connection.left = presence->leave.has_value() || out.ended;
+            end = std::max(end, floor_samples(presence->leave.value_or(out.known_until)));
+        } else {
+            connection.left = out.ended;
+        }
+        start = std::max(start, SamplePos{Samples{free_from}});
+        connection.start = std::chrono::time_point_cast<Samples>(floor_ms(start));
+        connection.end = std::max(end, connection.start);
+        return connection;
+    }
+
+    /// Which of a user's presences a packet belongs to.
+    static std::size_t presence_of(const std::vector<Presence>& list, SessionTime arrival) {
+        std::size_t at = 0;
+        while (at + 1 < list.size() && list[at].leave && arrival > *list[at].leave + kStillUnderWay) ++at;
+        return at;
+    }
+
+    void build_user(UserId user, std::vector<Share> shares) {
+        const auto found = presences.find(user);
+        if (found == presences.end() || found->second.empty()) {
+            // Nobody told us about joins (an import): one connection per SSRC.
+            for (Share& share : shares) {
+                std::vector<Share> one;
+                one.push_back(std::move(share));
+                out.connections.push_back(build(user, nullptr, std::move(one), earliest));
+            }
+            return;
+        }
+        const auto& list = found->second;
+        std::vector<std::vector<Share>> by_presence(list.size());
+        for (Share& share : shares) {
+            for (Arrived& packet : share.packets) {
+                auto& here = by_presence[presence_of(list, arrival_of(packet))];
+                if (here.empty() || here.back().ssrc != share.ssrc) here.push_back({share.ssrc, {}});
+                here.back().packets.push_back(packet);
+            }
+        }
+        std::int64_t free_from = earliest;
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            out.connections.push_back(build(user, &list[i], std::move(by_presence[i]), free_from));
+            free_from = out.connections.back().end.time_since_epoch().count();
+        }
+    }
+
+    Timeline finish() {
+        std::map<UserId, std::vector<Share>> by_user;
+        for (const auto& [user, list] : presences) by_user[user];
+        for (auto& [ssrc, source] : ssrcs) {
+            std::map<UserId, Share> split;
+            for (const Arrived& packet : source.packets) {
+                Share& share = split[source.owner(arrival_of(packet))];
+                share.ssrc = ssrc;
+                share.packets.push_back(packet);
+            }
+            source.packets = {};
+            for (auto& [user, share] : split) by_user[user].push_back(std::move(share));
+        }
+        for (auto& [user, shares] : by_user) build_user(user, std::move(shares));
+        if (paused) out.pauses.emplace_back(*paused, out.known_until);
+        for (const auto& [key, counts] : ledger) out.ledger.push_back({key.first, key.second, counts});
+        std::sort(out.connections.begin(), out.connections.end(), [](const Connection& a, const Connection& b) {
+            return std::tie(a.start, a.user) < std::tie(b.start, b.user);
+        });
+        return std::move(out);
+    }
+};
+
+Builder::Builder(milliseconds rotation, SamplePos earliest) : impl_(std::make_unique<Impl>()) {
+    impl_->rotation = std::chrono::duration_cast<Samples>(rotation).count();
+    impl_->earliest = earliest.time_since_epoch().count();
+}
+Builder::Builder(Builder&&) noexcept = default;
+Builder& Builder::operator=(Builder&&) noexcept = default;
+Builder::~Builder() = default;
+
+void Builder::add(const journal::Record& record, SessionTime time, journal::PayloadRef payload) {
+    impl_->out.known_until = std::max(impl_->out.known_until, time);
+    if (const auto* packet = std::get_if<journal::Packet>(&record)) {
+        impl_->add_packet(*packet, time, payload);
+    } else {
+        std::visit([&](const auto& event) { impl_->add_event(event, time); }, record);
+    }
+}
+
+Timeline Builder::finish() {
+    return impl_->finish();
+}
+
+}  // namespace lestapenna::timeline
