@@ -1,0 +1,152 @@
+// The catalog: which sessions there are, and which files were made of them. SQLite in WAL mode; `sessions` and
+// `recordings` keep the column names of the specification, because the rest of the bot reads them.
+// It is a cache of what journals and store say: a lost catalog loses no audio.
+//
+// Durable on return (synchronous=FULL): a function that returned Ok survives a power cut; one that failed changed
+// nothing. Errors are one sentence: damaged for a broken file, failed for a full or unwritable disk, a newer schema, or
+// a row that contradicts another; not_found only where a function says so. Thread: one Catalog per thread; several may
+// have the same file open, in one process or many. A writer waits up to 10 s for another.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "catalog/sqlite.h"
+
+namespace lestapenna::catalog {
+
+enum class SessionStatus { recording, ending, complete, interrupted, failed };
+std::string_view to_text(SessionStatus status);
+
+/// Of a fragment or chunk: its row is made before its file, and may outlive it.
+enum class FileStatus {
+    pending,  ///< to be made, or made and not yet in the store
+    stored,   ///< in the store, verified
+    failed,   ///< could not be made
+    expired,  ///< removed by retention, or because something better supersedes it
+};
+std::string_view to_text(FileStatus status);
+
+struct Session {
+    SessionId id;
+    std::optional<std::string> guild_id{};    ///< nothing for an import
+    std::optional<std::string> channel_id{};  ///< nothing for an import
+    UnixTime start{};                         ///< time zero of all its audio
+    std::optional<UnixTime> end{};  ///< of its last connection, on the session's clock; nothing while it is open
+    SessionStatus status = SessionStatus::recording;
+    bool operator==(const Session&) const = default;
+};
+
+/// What was measured of a file; nothing for pure silence or what is not made yet.
+struct Levels {
+    std::optional<double> loudness_lufs{};
+    std::optional<double> true_peak_dbtp{};
+    bool operator==(const Levels&) const = default;
+};
+
+/// A fragment: a row of `recordings`. Its filename is the end of its key.
+struct Recording {
+    SessionId session;
+    std::string key{};
+    UserId user{};
+    UnixTime start{};
+    FileStatus status = FileStatus::pending;
+    std::optional<milliseconds> duration{};
+    Levels levels{};
+    std::optional<double> gain_db{};
+    std::optional<double> speech_lufs{};
+    std::optional<std::string> level_flag{};  ///< open_mic, capped, too_short, no_speech
+    std::string recipe{};                     ///< what it was made from and how: differs from today's, make it again
+    bool operator==(const Recording&) const = default;
+};
+
+struct Chunk {
+    SessionId session;
+    std::string key{};
+    UserId user{};
+    UnixTime start{};
+    FileStatus status = FileStatus::pending;
+    std::optional<milliseconds> duration{};
+    std::string recipe{};
+    bool operator==(const Chunk&) const = default;
+};
+
+/// A user in a session, and what the ledger counted of them, in packets.
+struct Track {
+    SessionId session;
+    UserId user{};
+    std::string name{};  ///< as people see it, UTF-8; the user id when unknown
+    std::int64_t received = 0;
+    std::int64_t lost = 0;
+    std::int64_t undecryptable = 0;
+    std::int64_t late = 0;
+    std::int64_t duplicate = 0;
+    std::int64_t parked = 0;
+    std::int64_t concealed = 0;
+    bool operator==(const Track&) const = default;
+};
+
+struct Master {
+    SessionId session;
+    std::string key{};
+    std::optional<milliseconds> duration{};
+    Levels levels{};
+    std::string recipe{};
+    bool operator==(const Master&) const = default;
+};
+
+class Catalog {
+  public:
+    /// Opens or makes the file, whose folder exists, and brings its schema up to date.
+    static Result<Catalog> open(const std::filesystem::path& file);
+
+    // Several changes as one: nothing of them is seen, or survives, unless `work` returns Ok.
+    template <class Work>
+    Status together(Work work) {
+        if (auto begun = database_.script("BEGIN IMMEDIATE"); !begun) return begun;
+        Status done = work();
+        if (done) done = database_.script("COMMIT");
+        if (!done) (void)database_.script("ROLLBACK");
+        return done;
+    }
+
+    /// Fails when the id is taken.
+    Status insert_session(const Session& session);
+    /// not_found when there is no such session; so do the next two.
+    Status set_status(const SessionId& id, SessionStatus status);
+    Status set_end(const SessionId& id, UnixTime end);
+    Result<Session> session(const SessionId& id) const;
+    /// All of them, by start time.
+    Result<std::vector<Session>> sessions() const;
+    /// The session that a person means: its whole id, or an ending of at least six characters in any case that only one
+    /// has. not_found when none has it, usage when several have.
+    Result<SessionId> resolve(std::string_view text) const;
+
+    // Rows of a session that must exist; a row with the same key (user, for tracks) is replaced, and keeps its id.
+    Status upsert_recording(const Recording& recording);
+    Status upsert_chunk(const Chunk& chunk);
+    Status upsert_track(const Track& track);
+    Status set_master(const Master& master);
+    /// Ok also when there is no such row.
+    Status remove_recording(const SessionId& session, std::string_view key);
+    Status remove_chunk(const SessionId& session, std::string_view key);
+
+    /// By user, then start.
+    Result<std::vector<Recording>> recordings(const SessionId& session) const;
+    Result<std::vector<Chunk>> chunks(const SessionId& session) const;
+    Result<std::vector<Track>> tracks(const SessionId& session) const;
+    Result<std::optional<Master>> master(const SessionId& session) const;
+
+  private:
+    explicit Catalog(Database database) : database_(std::move(database)) {}
+    Database database_;
+};
+
+}  // namespace lestapenna::catalog

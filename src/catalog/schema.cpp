@@ -1,0 +1,139 @@
+#include "catalog/schema.h"
+
+#include <array>
+
+namespace lestapenna::catalog {
+
+namespace {
+
+// "LEST", so that we never migrate a database that somebody else made.
+constexpr std::int64_t kApplicationId = 0x4C455354;
+
+// Step n takes a database from user_version n to n + 1. A step that was released is never edited: add another.
+//
+// Ids of people and guilds are text: they are 64 bits unsigned, SQLite's integers are signed. Times are Unix ms.
+// `recipe` is what a file was made from and how, as text: when it differs from today's, the file is made again.
+constexpr std::array kSteps{
+    R"sql(
+CREATE TABLE sessions (
+    session_id TEXT PRIMARY KEY NOT NULL,
+    guild_id   TEXT,
+    channel_id TEXT,
+    start_time INTEGER NOT NULL,
+    end_time   INTEGER,
+    status     TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE recordings (                  -- fragments: one connection of one user
+    id             INTEGER PRIMARY KEY,
+    session_id     TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    filename       TEXT NOT NULL,
+    filepath       TEXT NOT NULL,          -- the key in the store
+    user_id        TEXT NOT NULL,
+    timestamp      INTEGER NOT NULL,
+    status         TEXT NOT NULL,
+    duration_ms    INTEGER,
+    loudness_lufs  REAL,
+    true_peak_dbtp REAL,
+    gain_db        REAL,
+    speech_lufs    REAL,
+    level_flag     TEXT,
+    recipe         TEXT NOT NULL DEFAULT '',
+    UNIQUE (session_id, filepath)
+) STRICT;
+
+CREATE TABLE chunks (                      -- windows of a connection
+    session_id  TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    filepath    TEXT NOT NULL,
+    user_id     TEXT NOT NULL,
+    timestamp   INTEGER NOT NULL,
+    status      TEXT NOT NULL,
+    duration_ms INTEGER,
+    recipe      TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (session_id, filepath)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tracks (                      -- what the ledger says of a user, in packets
+    session_id            TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    user_id               TEXT NOT NULL,
+    name                  TEXT NOT NULL,
+    packets_received      INTEGER NOT NULL,
+    packets_lost          INTEGER NOT NULL,
+    packets_undecryptable INTEGER NOT NULL,
+    packets_late          INTEGER NOT NULL,
+    packets_duplicate     INTEGER NOT NULL,
+    packets_parked        INTEGER NOT NULL,
+    packets_concealed     INTEGER NOT NULL,
+    PRIMARY KEY (session_id, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE masters (
+    session_id     TEXT PRIMARY KEY NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    filepath       TEXT NOT NULL,
+    duration_ms    INTEGER,
+    loudness_lufs  REAL,
+    true_peak_dbtp REAL,
+    recipe         TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+)sql",
+};
+
+Result<std::int64_t> integer(const Database& database, std::string_view sql) {
+    auto rows = database.query(sql, [](Row row) { return row.integer(0); });
+    if (!rows) return rows.error();
+    return rows->empty() ? 0 : rows->front();
+}
+
+Result<std::int64_t> schema_of(const Database& database) {
+    return integer(database, "PRAGMA user_version");
+}
+
+/// Inside a transaction: takes every step that is still missing.
+Status take_steps(const Database& database) {
+    const auto schema = schema_of(database);
+    if (!schema) return schema.error();
+    if (*schema >= newest_schema()) return Ok{};  // somebody was faster
+    for (auto step = static_cast<std::size_t>(*schema); step < kSteps.size(); ++step) {
+        if (auto taken = database.script(kSteps[step]); !taken) return taken;
+    }
+    return database.script("PRAGMA user_version = " + std::to_string(kSteps.size()) +
+                           "; PRAGMA application_id = " + std::to_string(kApplicationId));
+}
+
+}  // namespace
+
+int newest_schema() {
+    return static_cast<int>(kSteps.size());
+}
+
+Status check_schema(const Database& database) {
+    const auto application = integer(database, "PRAGMA application_id");
+    if (!application) return application.error();
+    const auto tables = integer(database, "SELECT count(*) FROM sqlite_schema");
+    if (!tables) return tables.error();
+    if (*application != kApplicationId && (*application != 0 || *tables != 0)) {
+        return Error{ErrorKind::damaged, database.name() + " is a database of another program: move it away"};
+    }
+    const auto schema = schema_of(database);
+    if (!schema) return schema.error();
+    if (*schema > newest_schema() || *schema < 0) {
+        return Error{ErrorKind::failed, database.name() + " has schema " + std::to_string(*schema) +
+                                            ", this program knows up to " + std::to_string(newest_schema()) +
+                                            ": use the newer program that made it"};
+    }
+    return Ok{};
+}
+
+Status migrate(const Database& database) {
+    const auto schema = schema_of(database);
+    if (!schema) return schema.error();
+    if (*schema == newest_schema()) return Ok{};
+    if (auto begun = database.script("BEGIN IMMEDIATE"); !begun) return begun;
+    if (auto taken = take_steps(database); !taken) {
+        (void)database.script("ROLLBACK");
+        return taken;
+    }
+    return database.script("COMMIT");
+}
+
+}  // namespace lestapenna::catalog

@@ -1,0 +1,218 @@
+#include "catalog/catalog.h"
+
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support.h"
+
+namespace lestapenna::catalog {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+SessionId id(std::string_view text) {
+    return *SessionId::parse(text);
+}
+UnixTime at(std::int64_t ms) {
+    return UnixTime{milliseconds{ms}};
+}
+
+const SessionId kOne = id("01J0ABCDEFGH");
+
+Session one() {
+    return {.id = kOne, .guild_id = "7", .channel_id = "8", .start = at(1000)};
+}
+
+Recording fragment() {
+    return {.session = kOne,
+            .key = "recordings/01J0ABCDEFGH/full/FULL-5-1000.mp3",
+            .user = UserId{18'446'744'073'709'551'615ULL},
+            .start = at(1000),
+            .status = FileStatus::stored,
+            .duration = milliseconds(61'000),
+            .levels = {-23.04, -1.2},
+            .gain_db = 6.5,
+            .speech_lufs = -22.9,
+            .level_flag = "capped",
+            .recipe = "r1"};
+}
+
+class CatalogTest : public ::testing::Test {
+  protected:
+    test::TempDir folder_;
+    std::filesystem::path file_ = folder_ / "catalog.sqlite";
+    Catalog catalog_ = std::move(*Catalog::open(file_));
+};
+
+TEST_F(CatalogTest, KeepsSessions) {
+    EXPECT_THAT(*catalog_.sessions(), IsEmpty());
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    const Session imported{.id = id("imported"), .start = at(500), .end = at(900), .status = SessionStatus::ending};
+    ASSERT_TRUE(catalog_.insert_session(imported));
+    EXPECT_EQ(*catalog_.session(kOne), one());
+    EXPECT_THAT(*catalog_.sessions(), ElementsAre(imported, one())) << "by start";
+
+    ASSERT_TRUE(catalog_.set_status(kOne, SessionStatus::complete));
+    ASSERT_TRUE(catalog_.set_end(kOne, at(5000)));
+    EXPECT_EQ(catalog_.session(kOne)->status, SessionStatus::complete);
+    EXPECT_EQ(catalog_.session(kOne)->end, at(5000));
+}
+
+TEST_F(CatalogTest, RefusesASecondSessionOfTheSameName) {
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    auto other = one();
+    other.start = at(2);
+    const auto refused = catalog_.insert_session(other);
+    EXPECT_EQ(refused.error().kind, ErrorKind::failed);
+    EXPECT_THAT(refused.error().message, HasSubstr("there is already a session \"01J0ABCDEFGH\""));
+    EXPECT_EQ(*catalog_.session(kOne), one());
+}
+
+TEST_F(CatalogTest, UnknownSessionsAreNotFound) {
+    EXPECT_EQ(catalog_.session(kOne).error().kind, ErrorKind::not_found);
+    EXPECT_EQ(catalog_.set_status(kOne, SessionStatus::failed).error().kind, ErrorKind::not_found);
+    EXPECT_EQ(catalog_.set_end(kOne, at(1)).error().kind, ErrorKind::not_found);
+    EXPECT_EQ(catalog_.upsert_recording(fragment()).error().kind, ErrorKind::failed) << "foreign key";
+    EXPECT_THAT(*catalog_.recordings(kOne), IsEmpty());
+}
+
+TEST_F(CatalogTest, EveryStatusSurvives) {
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    for (const auto status : {SessionStatus::recording, SessionStatus::ending, SessionStatus::complete,
+                              SessionStatus::interrupted, SessionStatus::failed}) {
+        ASSERT_TRUE(catalog_.set_status(kOne, status));
+        EXPECT_EQ(catalog_.session(kOne)->status, status) << to_text(status);
+    }
+    for (const auto status : {FileStatus::pending, FileStatus::stored, FileStatus::failed, FileStatus::expired}) {
+        auto recording = fragment();
+        recording.status = status;
+        ASSERT_TRUE(catalog_.upsert_recording(recording));
+        EXPECT_EQ(catalog_.recordings(kOne)->front().status, status) << to_text(status);
+    }
+}
+
+TEST_F(CatalogTest, KeepsFragmentsChunksTracksAndTheMaster) {
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    const Recording bare{.session = kOne, .key = "k/second", .user = UserId{9}, .start = at(7)};
+    ASSERT_TRUE(catalog_.upsert_recording(fragment()));
+    ASSERT_TRUE(catalog_.upsert_recording(bare));
+    EXPECT_THAT(*catalog_.recordings(kOne), ElementsAre(bare, fragment())) << "users by number, nulls stay null";
+
+    const Chunk chunk{.session = kOne,
+                      .key = "k/c",
+                      .user = UserId{9},
+                      .start = at(7),
+                      .status = FileStatus::stored,
+                      .duration = milliseconds(5),
+                      .recipe = "x"};
+    ASSERT_TRUE(catalog_.upsert_chunk(chunk));
+    EXPECT_THAT(*catalog_.chunks(kOne), ElementsAre(chunk));
+
+    const Track track{.session = kOne,
+                      .user = UserId{9},
+                      .name = "Zoë 'x\"; DROP TABLE sessions; --",
+                      .received = 1,
+                      .lost = 2,
+                      .undecryptable = 3,
+                      .late = 4,
+                      .duplicate = 5,
+                      .parked = 6,
+                      .concealed = 7};
+    ASSERT_TRUE(catalog_.upsert_track(track));
+    EXPECT_THAT(*catalog_.tracks(kOne), ElementsAre(track));
+
+    EXPECT_EQ(*catalog_.master(kOne), std::nullopt);
+    const Master master{
+        .session = kOne, .key = "k/m", .duration = milliseconds(9), .levels = {-23.0, {}}, .recipe = "m"};
+    ASSERT_TRUE(catalog_.set_master(master));
+    EXPECT_EQ(*catalog_.master(kOne), master);
+    EXPECT_THAT(*catalog_.tracks(id("other")), IsEmpty());
+}
+
+TEST_F(CatalogTest, WritingTheSameAgainReplacesIt) {
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    for (int i = 0; i < 2; ++i) {
+        auto recording = fragment();
+        recording.recipe = "r" + std::to_string(i);
+        recording.levels = {};
+        ASSERT_TRUE(catalog_.upsert_recording(recording));
+        EXPECT_THAT(*catalog_.recordings(kOne), ElementsAre(recording));
+        const Chunk chunk{.session = kOne, .key = "c", .user = UserId{1}, .start = at(i)};
+        ASSERT_TRUE(catalog_.upsert_chunk(chunk));
+        EXPECT_THAT(*catalog_.chunks(kOne), ElementsAre(chunk));
+        const Track track{.session = kOne, .user = UserId{1}, .name = "x", .received = i};
+        ASSERT_TRUE(catalog_.upsert_track(track));
+        EXPECT_THAT(*catalog_.tracks(kOne), ElementsAre(track));
+        const Master master{.session = kOne, .key = "m", .duration = milliseconds(i), .levels = {}, .recipe = ""};
+        ASSERT_TRUE(catalog_.set_master(master));
+        EXPECT_EQ(*catalog_.master(kOne), master);
+    }
+    ASSERT_TRUE(catalog_.remove_recording(kOne, fragment().key));
+    ASSERT_TRUE(catalog_.remove_recording(kOne, fragment().key));
+    ASSERT_TRUE(catalog_.remove_chunk(kOne, "c"));
+    EXPECT_THAT(*catalog_.recordings(kOne), IsEmpty());
+    EXPECT_THAT(*catalog_.chunks(kOne), IsEmpty());
+}
+
+TEST_F(CatalogTest, ResolvesAnIdOrItsUniqueEnding) {
+    for (const auto* name : {"01JAAAXYZ123", "01JBBBXYZ123", "01JCCCqrs_-9", "abc"}) {
+        ASSERT_TRUE(catalog_.insert_session({.id = id(name)}));
+    }
+    EXPECT_EQ(catalog_.resolve("01JAAAXYZ123")->text(), "01JAAAXYZ123");
+    EXPECT_EQ(catalog_.resolve("abc")->text(), "abc") << "a whole id may be short";
+    EXPECT_EQ(catalog_.resolve("BXYZ123")->text(), "01JBBBXYZ123");
+    EXPECT_EQ(catalog_.resolve("bxyz123")->text(), "01JBBBXYZ123");
+    EXPECT_EQ(catalog_.resolve("qrs_-9")->text(), "01JCCCqrs_-9");
+
+    const auto several = catalog_.resolve("XYZ123");
+    EXPECT_EQ(several.error().kind, ErrorKind::usage);
+    EXPECT_EQ(several.error().message, "\"XYZ123\" could be any of 01JAAAXYZ123, 01JBBBXYZ123: write more of it");
+    for (const auto* text : {"", "YZ123", "rs_-9", "xxxxxx", "%%%%%%", "______", "' OR 1=1 --", "01JAAA"}) {
+        EXPECT_EQ(catalog_.resolve(text).error().kind, ErrorKind::not_found) << text;
+    }
+    EXPECT_EQ(catalog_.resolve(std::string("XYZ1\0003", 6)).error().kind, ErrorKind::not_found);
+}
+
+TEST_F(CatalogTest, TogetherIsAllOrNothing) {
+    const auto failing = catalog_.together([&]() -> Status {
+        EXPECT_TRUE(catalog_.insert_session(one()));
+        return Error{ErrorKind::failed, "on purpose"};
+    });
+    EXPECT_EQ(failing.error().message, "on purpose");
+    EXPECT_THAT(*catalog_.sessions(), IsEmpty());
+    EXPECT_TRUE(catalog_.together([&] { return catalog_.insert_session(one()); }));
+    EXPECT_EQ(catalog_.sessions()->size(), 1U);
+}
+
+TEST_F(CatalogTest, TwoConnectionsSeeEachOther) {
+    auto second = std::move(*Catalog::open(file_));
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    EXPECT_EQ(*second.session(kOne), one());
+    ASSERT_TRUE(second.set_status(kOne, SessionStatus::complete));
+    EXPECT_EQ(catalog_.session(kOne)->status, SessionStatus::complete);
+}
+
+TEST_F(CatalogTest, ManyWritersLoseNothing) {
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    constexpr int kThreads = 4;
+    constexpr int kRows = 25;
+    {
+        std::vector<std::jthread> threads;
+        for (int t = 0; t < kThreads; ++t) {
+            threads.emplace_back([&, t] {
+                auto mine = std::move(*Catalog::open(file_));
+                for (int i = 0; i < kRows; ++i) {
+                    EXPECT_TRUE(mine.upsert_chunk({.session = kOne, .key = std::to_string(t * kRows + i)}));
+                }
+            });
+        }
+    }
+    EXPECT_EQ(catalog_.chunks(kOne)->size(), std::size_t{kThreads * kRows});
+}
+
+}  // namespace
+}  // namespace lestapenna::catalog
