@@ -1,0 +1,38 @@
+#include "render/decoded.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+
+namespace lestapenna::render {
+
+Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline, const Work& work) {
+    std::vector<const timeline::Connection*> sounding;
+    for (const timeline::Connection& connection : timeline.connections) {
+        if (connection.has_audio()) sounding.push_back(&connection);
+    }
+    std::vector<std::optional<DecodedConnection>> decoded(sounding.size());
+    const Status status = work.each("decoding", sounding.size(), [&](std::size_t i) -> Status {
+        const timeline::Connection& connection = *sounding[i];
+        LevelMeter meter;
+        ConnectionPcm pcm(timeline, connection, [&](SamplePos at, std::span<const float> audio) {
+            meter.add(SamplePos{at - connection.start}, audio);
+        });
+        decoded[i].emplace(DecodedConnection{std::move(pcm), meter.finish(connection.length())});
+        return Ok{};
+    });
+    if (!status) return status.error();
+    std::vector<DecodedConnection> out;
+    for (auto& one : decoded) out.push_back(std::move(*one));
+    return out;
+}
+
+PcmSource mix(const std::vector<DecodedConnection>& connections, const std::vector<float>& gains) {
+    assert(connections.size() == gains.size());
+    return [&connections, &gains](Samples first, std::span<float> out) {
+        std::fill(out.begin(), out.end(), 0.0F);
+        for (std::size_t i = 0; i < connections.size(); ++i) connections[i].pcm.add(SamplePos{first}, out, gains[i]);
+    };
+}
+
+}  // namespace lestapenna::render

@@ -1,0 +1,100 @@
+#include "workflows/fragment.h"
+
+#include <map>
+
+#include "render/leveled.h"
+#include "workflows/recipe.h"
+
+namespace lestapenna::workflows {
+
+namespace {
+
+struct Wanted {
+    store::Key key;
+    catalog::Recording row;
+    const timeline::Connection* connection;
+};
+
+/// Rows, pending, of the fragments that are not there yet.
+Result<std::vector<Wanted>> missing_fragments(Session& session) {
+    Tools& tools = session.tools();
+    const auto rows = tools.catalog.recordings(session.id());
+    if (!rows) return rows.error();
+    std::map<std::string, catalog::Recording> known;
+    for (const auto& row : *rows) known.emplace(row.key, row);
+
+    std::vector<Wanted> wanted;
+    for (const timeline::Connection& connection : session.timeline().connections) {
+        if (!connection.has_audio()) continue;
+        const UnixTime start = session.timeline().unix_time(connection.start);
+        const store::Key key = store::key(store::FragmentKey{session.id(), connection.user, start});
+        catalog::Recording row{session.id(), key.text(), connection.user, start};
+        row.duration = std::chrono::floor<milliseconds>(connection.length());
+        row.recipe = fragment_recipe(connection);
+        const auto before = known.find(row.key);
+        if (before != known.end() && before->second.status == catalog::FileStatus::stored && before->second.recipe == row.recipe) {
+            const auto there = session.in_store(row.key);
+            if (!there) return there.error();
+            if (*there) continue;
+        }
+        if (auto status = tools.catalog.upsert_recording(row); !status) return status.error();
+        wanted.push_back({key, std::move(row), &connection});
+    }
+    return wanted;
+}
+
+render::LeveledFile plan(const render::DecodedConnection& decoded, const render::GainChoice& choice, const std::filesystem::path& path) {
+    render::LeveledFile file;
+    file.path = path;
+    file.format = audio::kTrackMp3;
+    file.length = decoded.connection().length();
+    file.source = decoded.pcm.source();
+    file.target_lufs = render::kTrackTarget;
+    file.gain_db = choice.gain_db;
+    file.gain_limit_db = render::gain_limit(decoded.levels);
+    file.fixed_gain = !choice.corrected();
+    return file;
+}
+
+void fill_in(catalog::Recording& row, const render::LeveledFile& file, const render::Levels& levels, render::LevelFlag flag) {
+    row.status = catalog::FileStatus::stored;
+    row.levels = {file.measured.lufs, file.measured.true_peak_db};
+    row.gain_db = file.gain_db;
+    if (flag != render::LevelFlag::no_speech) row.speech_lufs = levels.speech_lufs + file.gain_db;
+    if (flag != render::LevelFlag::none) row.level_flag = std::string(to_string(flag));
+}
+
+}  // namespace
+
+Status make_fragments(Session& session) {
+    Tools& tools = session.tools();
+    auto wanted = missing_fragments(session);
+    if (!wanted) return wanted.error();
+    if (wanted->empty()) return Ok{};
+    const auto decoded = session.decoded();
+    if (!decoded) return decoded.error();
+
+    std::vector<render::LeveledFile> files;
+    std::vector<const render::DecodedConnection*> sources;
+    std::vector<render::GainChoice> choices;
+    for (const Wanted& one : *wanted) {
+        const auto path = session.scratch(one.key.filename());
+        if (!path) return path.error();
+        for (const render::DecodedConnection& candidate : **decoded) {
+            if (&candidate.connection() != one.connection) continue;
+            choices.push_back(render::choose_gain(candidate.levels, render::kTrackTarget));
+            files.push_back(plan(candidate, choices.back(), *path));
+            sources.push_back(&candidate);
+        }
+    }
+    if (auto status = render::make_leveled(files, tools.work); !status) return status;
+    for (std::size_t i = 0; i < wanted->size(); ++i) {
+        auto& [key, row, connection] = (*wanted)[i];
+        if (auto status = session.keep(files[i].path, key); !status) return status;
+        fill_in(row, files[i], sources[i]->levels, choices[i].flag);
+        if (auto status = tools.catalog.upsert_recording(row); !status) return status;
+    }
+    return Ok{};
+}
+
+}  // namespace lestapenna::workflows

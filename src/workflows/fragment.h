@@ -1,0 +1,12 @@
+// Workflow 2 of the specification: a normalised fragment for each connection, from join to leave.
+#pragma once
+
+#include "workflows/session.h"
+
+namespace lestapenna::workflows {
+
+/// Makes the fragments that are missing. On return they are in the store, and the catalog has a row of `recordings` for each with
+/// its exact timestamp and its measured levels.
+Status make_fragments(Session& session);
+
+}  // namespace lestapenna::workflows

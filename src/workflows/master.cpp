@@ -1,0 +1,120 @@
+#include "workflows/master.h"
+
+#include <map>
+#include <set>
+
+#include "audio/loudness.h"
+#include "render/leveled.h"
+#include "workflows/fragment.h"
+#include "workflows/recipe.h"
+#include "workflows/rotation.h"
+
+namespace lestapenna::workflows {
+
+namespace {
+
+/// The ledger, per user; a name that is known stays.
+Status write_tracks(Session& session) {
+    Tools& tools = session.tools();
+    const auto rows = tools.catalog.tracks(session.id());
+    if (!rows) return rows.error();
+    std::map<UserId, std::string> names;
+    for (const auto& row : *rows) names[row.user] = row.name;
+    std::set<UserId> users;
+    for (const timeline::Connection& connection : session.timeline().connections) users.insert(connection.user);
+    return tools.catalog.together([&]() -> Status {
+        for (const UserId user : users) {
+            const timeline::Counts counts = session.timeline().counts_of(user);
+            catalog::Track row{session.id(), user, names.contains(user) ? names[user] : user.text()};
+            row.received = static_cast<std::int64_t>(counts.received);
+            row.lost = static_cast<std::int64_t>(counts.lost);
+            row.undecryptable = static_cast<std::int64_t>(counts.undecryptable);
+            row.late = static_cast<std::int64_t>(counts.late);
+            row.duplicate = static_cast<std::int64_t>(counts.duplicate);
+            row.parked = static_cast<std::int64_t>(counts.parked);
+            row.concealed = static_cast<std::int64_t>(counts.concealed);
+            if (auto status = tools.catalog.upsert_track(row); !status) return status;
+        }
+        return Ok{};
+    });
+}
+
+/// Each connection's gain in the mix: that of its fragment, before the fragment's limiter.
+std::vector<float> mix_gains(Session& session, const std::vector<render::DecodedConnection>& decoded,
+                             const std::vector<catalog::Recording>& fragments) {
+    std::map<std::string, double> by_key;
+    for (const auto& fragment : fragments) by_key[fragment.key] = fragment.gain_db.value_or(0);
+    std::vector<float> gains;
+    for (const render::DecodedConnection& one : decoded) {
+        const UnixTime start = session.timeline().unix_time(one.connection().start);
+        const auto key = store::key(store::FragmentKey{session.id(), one.connection().user, start});
+        gains.push_back(static_cast<float>(audio::from_db(by_key[key.text()])));
+    }
+    return gains;
+}
+
+}  // namespace
+
+double master_target(LoudnessPreset preset) {
+    switch (preset) {
+        case LoudnessPreset::ebu_r128: return -23;
+        case LoudnessPreset::podcast: return -16;
+        case LoudnessPreset::streaming: return -14;
+    }
+    return -23;
+}
+
+Status make_master(Session& session) {
+    Tools& tools = session.tools();
+    const auto fragments = tools.catalog.recordings(session.id());
+    if (!fragments) return fragments.error();
+    const store::Key key = store::key(store::MasterKey{session.id()});
+    catalog::Master row{session.id(), key.text()};
+    const Samples length = session.timeline().end().time_since_epoch();
+    row.duration = std::chrono::floor<milliseconds>(length);
+    const double target = master_target(tools.config.audio.loudness);
+    row.recipe = master_recipe(session.timeline(), target, *fragments);
+
+    const auto before = tools.catalog.master(session.id());
+    if (!before) return before.error();
+    if (*before && (*before)->recipe == row.recipe) {
+        const auto there = session.in_store(key.text());
+        if (!there) return there.error();
+        if (*there) return Ok{};
+    }
+    const auto decoded = session.decoded();
+    if (!decoded) return decoded.error();
+    if ((*decoded)->empty()) return Ok{};
+
+    const std::vector<float> gains = mix_gains(session, **decoded, *fragments);
+    render::LeveledFile file;
+    const auto path = session.scratch(key.filename());
+    if (!path) return path.error();
+    file.path = *path;
+    file.format = audio::kMasterMp3;
+    file.length = length;
+    file.source = render::mix(**decoded, gains);
+    file.target_lufs = target;
+    file.limiter_db = -1.5;  // 128 kbit/s overshoots by 0.23 dB at most (loudness.md section 6)
+    const auto heard = render::measure_source(file.source, file.format.channels, length, tools.work);
+    if (!heard) return heard.error();
+    file.fixed_gain = !heard->lufs;
+    file.gain_db = heard->lufs ? target - *heard->lufs : 0;
+    std::vector<render::LeveledFile> files{std::move(file)};
+    if (auto status = render::make_leveled(files, tools.work); !status) return status;
+    if (auto status = session.keep(files[0].path, key); !status) return status;
+    row.levels = {files[0].measured.lufs, files[0].measured.true_peak_db};
+    return tools.catalog.set_master(row);
+}
+
+Status finish_session(Session& session) {
+    Tools& tools = session.tools();
+    if (auto status = write_tracks(session); !status) return status;
+    if (auto status = tools.catalog.set_end(session.id(), session.timeline().unix_time(session.timeline().end())); !status) return status;
+    if (auto status = make_chunks(session); !status) return status;
+    if (auto status = make_fragments(session); !status) return status;
+    if (auto status = make_master(session); !status) return status;
+    return tools.catalog.set_status(session.id(), catalog::SessionStatus::complete);
+}
+
+}  // namespace lestapenna::workflows

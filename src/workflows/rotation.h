@@ -1,0 +1,11 @@
+// Workflow 1 of the specification: a chunk for each rotation window of a connection.
+#pragma once
+
+#include "workflows/session.h"
+
+namespace lestapenna::workflows {
+
+/// Makes the chunks that are missing. On return they are in the store and in the catalog.
+Status make_chunks(Session& session);
+
+}  // namespace lestapenna::workflows

@@ -1,0 +1,62 @@
+#include "workflows/session.h"
+
+#include <system_error>
+
+#include "base/files.h"
+#include "journal/writer.h"
+
+namespace lestapenna::workflows {
+
+std::filesystem::path journal_root(const Config& config) { return config.data.dir / "journal"; }
+
+std::filesystem::path journal_folder(const Config& config, const SessionId& id) { return journal_root(config) / id.text(); }
+
+Session::Session(Tools tools, SessionId id, timeline::Timeline timeline)
+    : tools_(std::move(tools)), id_(std::move(id)), timeline_(std::make_unique<timeline::Timeline>(std::move(timeline))) {}
+
+Result<Session> Session::open(Tools tools, const SessionId& id) {
+    const auto known = tools.catalog.session(id);
+    if (!known) return known.error();
+    const auto folder = journal_folder(tools.config, id);
+    if (journal::is_locked(folder)) {
+        return Error{ErrorKind::locked, "session " + id.text() + " is being recorded: end it first"};
+    }
+    auto timeline = timeline::read(folder, tools.config.capture.rotation);
+    if (!timeline) return timeline.error();
+    return Session(std::move(tools), id, std::move(*timeline));
+}
+
+Result<const std::vector<render::DecodedConnection>*> Session::decoded() {
+    if (!decoded_) {
+        auto all = render::decode(*timeline_, tools_.work);
+        if (!all) return all.error();
+        decoded_ = std::move(*all);
+    }
+    return &*decoded_;
+}
+
+Result<bool> Session::in_store(const std::string& text) {
+    const auto key = store::Key::parse(text);
+    if (!key) return false;
+    const auto found = tools_.store.find(*key);
+    if (!found) return found.error();
+    return found->has_value();
+}
+
+Result<std::filesystem::path> Session::scratch(const std::string& name) {
+    const auto folder = tools_.config.data.dir / "cache" / id_.text();
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) return io_error("make", folder, error.value());
+    return folder / name;
+}
+
+Status Session::keep(const std::filesystem::path& file, const store::Key& key) {
+    Status put = tools_.store.put(file, key);
+    std::error_code ignored;  // a leftover in the cache costs space, not audio
+    std::filesystem::remove(file, ignored);
+    std::filesystem::remove(file.parent_path(), ignored);  // when it was the last one
+    return put;
+}
+
+}  // namespace lestapenna::workflows

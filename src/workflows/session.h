@@ -1,0 +1,61 @@
+// What the workflows of one session share: where things are, the session's timeline, and its audio, decoded when it is first needed.
+//
+// Every workflow is idempotent: what is in the store already and was made by the same recipe is left alone, the rest is made under
+// a temporary name in {data}/cache and put into the store; the row in the catalog comes first, so that a kill between any two
+// steps is repaired by doing it again. Thread: one at a time per session; the work inside is spread over work.threads.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "render/decoded.h"
+#include "render/work.h"
+#include "store/store.h"
+#include "timeline/timeline.h"
+
+namespace lestapenna::workflows {
+
+/// Where things are and how work is done; all of it outlives the workflow.
+struct Tools {
+    const Config& config;
+    catalog::Catalog& catalog;
+    store::ObjectStore& store;
+    render::Work work;
+};
+
+std::filesystem::path journal_root(const Config& config);
+std::filesystem::path journal_folder(const Config& config, const SessionId& id);
+
+class Session {
+  public:
+    /// Reads the journal. Errors: not_found for an unknown id or a journal that is gone, locked while it is being recorded,
+    /// damaged when nothing of the journal can be read.
+    static Result<Session> open(Tools tools, const SessionId& id);
+
+    [[nodiscard]] const SessionId& id() const { return id_; }
+    [[nodiscard]] const timeline::Timeline& timeline() const { return *timeline_; }
+    [[nodiscard]] Tools& tools() { return tools_; }
+    /// Decodes at the first call.
+    Result<const std::vector<render::DecodedConnection>*> decoded();
+
+    /// Whether the store still holds `key`, as the catalog says it should.
+    Result<bool> in_store(const std::string& key);
+    /// A name for a file in the making, below {data}/cache.
+    Result<std::filesystem::path> scratch(const std::string& name);
+    /// Puts a finished file into the store and removes it here.
+    Status keep(const std::filesystem::path& file, const store::Key& key);
+
+  private:
+    Session(Tools tools, SessionId id, timeline::Timeline timeline);
+    Tools tools_;
+    SessionId id_;
+    std::unique_ptr<timeline::Timeline> timeline_;  // decoded connections point into it
+    std::optional<std::vector<render::DecodedConnection>> decoded_;
+};
+
+}  // namespace lestapenna::workflows
