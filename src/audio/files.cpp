@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fstream>
+#include <string_view>
 #include <system_error>
 
 #include <sndfile.h>
@@ -39,6 +42,23 @@ short to_16_bit(float sample) {
     return static_cast<short>(std::lrint(std::isnan(scaled) ? 0.0F : scaled));
 }
 
+/// A float WAV has a PEAK chunk with the time of day in it, which libsndfile 1.2 does not leave out of an RF64. The
+/// same samples must make the same bytes, so the time becomes 0. Chunk: "PEAK", size, version, time.
+bool erase_time_of_day(const std::filesystem::path& path) {
+    constexpr std::string_view kChunk = "PEAK";
+    constexpr std::size_t kTimeOffset = 12;
+    std::array<char, 256> head{};  // the chunk is at byte 104
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.read(head.data(), head.size());
+    file.clear();
+    const auto at = std::string_view(head.data(), head.size()).find(kChunk);
+    if (at == std::string_view::npos) return true;
+    file.seekp(static_cast<std::streamoff>(at + kTimeOffset));
+    file.write("\0\0\0\0", 4);
+    file.close();
+    return file.good();
+}
+
 }  // namespace
 
 struct AudioFileWriter::Impl {
@@ -64,12 +84,8 @@ Result<AudioFileWriter> AudioFileWriter::create(const std::filesystem::path& pat
     info.format = sndfile_format(format);
     auto impl = std::make_unique<Impl>(Impl{path, format, File(sf_open(path.c_str(), SFM_WRITE, &info))});
     if (!impl->file) return impl->error();
-    if (format != SampleFormat::flac_16) {
-        // Plain WAV while it fits, RF64 beyond 4 GiB. No PEAK chunk: it carries the time of day, and the same session
-        // must make the same bytes.
-        sf_command(impl->file.get(), SFC_RF64_AUTO_DOWNGRADE, nullptr, SF_TRUE);
-        sf_command(impl->file.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);
-    }
+    // Plain WAV while it fits, RF64 beyond 4 GiB.
+    if (format != SampleFormat::flac_16) sf_command(impl->file.get(), SFC_RF64_AUTO_DOWNGRADE, nullptr, SF_TRUE);
     return AudioFileWriter(std::move(impl));
 }
 
@@ -98,10 +114,14 @@ Status AudioFileWriter::flush() {
 }
 
 Status AudioFileWriter::close() {
-    const std::string path = impl_->path.string();
+    const auto& path = impl_->path;
+    const auto failed = [&path](const std::string& why) {
+        return Error{ErrorKind::failed, "cannot finish " + path.string() + ": " + why};
+    };
     if (const int error = sf_close(impl_->file.release()); error != SF_ERR_NO_ERROR) {
-        return Error{ErrorKind::failed, "cannot finish " + path + ": " + sf_error_number(error)};
+        return failed(sf_error_number(error));
     }
+    if (impl_->format == SampleFormat::wav_float && !erase_time_of_day(path)) return failed(std::strerror(errno));
     return Ok{};
 }
 

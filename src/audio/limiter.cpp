@@ -36,12 +36,13 @@ Reduction wanted(double peak, double ceiling) {
     return static_cast<Reduction>(std::ceil((1 - ceiling / peak) * kFull));
 }
 
-/// Per frame, the reduction that the frame itself and the curve to both neighbours need. Empty when nothing does.
+/// The reduction that each frame and the curve to both its neighbours need, behind kLookAhead zeros: the gain is
+/// already down when a file begins with a peak. Empty when nothing is needed.
 std::vector<Reduction> wanted_reductions(std::span<const float> interleaved, std::size_t channels, double ceiling) {
-    std::vector<Reduction> needs(interleaved.size() / channels);
+    std::vector<Reduction> needs(kLookAhead + interleaved.size() / channels);
     bool any = false;
     const auto raise = [&](std::size_t frame, Reduction need) {
-        needs[frame] = std::max(needs[frame], need);
+        needs[kLookAhead + frame] = std::max(needs[kLookAhead + frame], need);
         any = any || need > 0;
     };
     for (std::size_t i = 0; i < interleaved.size(); ++i) raise(i / channels, wanted(std::abs(interleaved[i]), ceiling));
@@ -104,12 +105,14 @@ void limit(std::span<float> interleaved, int channels, double ceiling) {
     Box first;
     Box second;
     constexpr double kUnit = 1.0 / (static_cast<double>(kFull) * static_cast<double>(kBoxes));
-    for (std::size_t frame = 0; frame < reductions.size(); ++frame) {
-        held = std::max(release(held), reductions[frame]);
+    for (std::size_t i = 0; i < reductions.size(); ++i) {
+        held = std::max(release(held), reductions[i]);
         const std::int64_t sum = second.push(first.push(held));
-        if (sum == 0) continue;
+        if (sum == 0 || i < kLookAhead) continue;
         const double gain = 1 - static_cast<double>(sum) * kUnit;
-        for (float& sample : interleaved.subspan(frame * step, step)) sample = static_cast<float>(sample * gain);
+        for (float& sample : interleaved.subspan((i - kLookAhead) * step, step)) {
+            sample = static_cast<float>(sample * gain);
+        }
     }
 }
 

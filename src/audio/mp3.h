@@ -3,8 +3,8 @@
 // ../shared/reference/audio.md section A, docs/architecture.md section 7.
 //
 // Sample 0 of what is fed to a fresh encoder comes out of a decoder as sample kDecodedDelay. No bit reservoir, CBR:
-// every frame has the same size and stands alone but for the overlap with its neighbour. Thread: an object belongs to
-// one thread at a time.
+// every frame has the same size and stands alone but for the overlap with its neighbour.
+// Thread: an object belongs to one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,9 @@ inline constexpr std::int64_t kMp3DecodedDelay = 1105;  ///< 576 + 528 + 1
 struct Mp3Format {
     int kbps = 64;
     int channels = 1;
-    int quality = 3;                                                                              ///< LAME's -q
-    [[nodiscard]] std::size_t frame_bytes() const { return static_cast<std::size_t>(kbps) * 3; }  ///< at 48 kHz: 24 ms
+    int quality = 3;  ///< LAME's -q
+    /// 24 ms at 48 kHz.
+    [[nodiscard]] std::size_t frame_bytes() const { return static_cast<std::size_t>(kbps) * 3; }
     auto operator<=>(const Mp3Format&) const = default;
 };
 inline constexpr Mp3Format kTrackMp3{64, 1, 3};

@@ -55,6 +55,23 @@ bool is_silence_frame(std::span<const std::uint8_t> packet) {
     return std::ranges::equal(packet, kSilence);
 }
 
+bool has_fec(std::span<const std::uint8_t> packet) {
+    const auto size = static_cast<opus_int32>(packet.size());
+    std::array<const unsigned char*, 48> frames;
+    std::array<opus_int16, 48> sizes;
+    if (size == 0 || (packet[0] & 0x80) != 0) return false;  // configurations 16 to 31 are CELT, which has no such copy
+    if (opus_packet_parse(packet.data(), size, nullptr, frames.data(), sizes.data(), nullptr) < 1) return false;
+    if (sizes[0] == 0) return false;
+    // The first bits of a SILK frame have even odds and so lie bare in its first byte (RFC 6716 sections 4.2.3, 4.2.4):
+    // a voice flag for each 20 ms, then the flag asked for; in stereo the same again for the side.
+    const int frame_samples = opus_packet_get_samples_per_frame(packet.data(), static_cast<int>(kSampleRate));
+    const int voice_flags = std::max(frame_samples / 960, 1);
+    const unsigned flags = *frames[0];
+    const bool mid = (flags >> (7 - voice_flags) & 1) != 0;
+    const bool stereo = opus_packet_get_nb_channels(packet.data()) == 2;
+    return mid || (stereo && (flags >> (6 - 2 * voice_flags) & 1) != 0);
+}
+
 void OpusDecoder::Free::operator()(void* state) const noexcept {
     std::free(state);
 }

@@ -20,7 +20,8 @@ inline constexpr Samples kOpusLookahead{312};    ///< libopus 1.3.1, voip and au
 std::optional<Samples> opus_duration(std::span<const std::uint8_t> packet);
 /// `F8 FF FE`: what a client sends, five times, when it stops talking.
 bool is_silence_frame(std::span<const std::uint8_t> packet);
-/// Whether the packet carries a copy of the one before it (LBRR, RFC 6716 section 4.2.4), so that recover() is better than PLC.
+/// Whether the packet carries a copy of the one before it (LBRR, RFC 6716 section 4.2.4), so that recover() is better
+/// than PLC.
 bool has_fec(std::span<const std::uint8_t> packet);
 
 /// One channel, float, 48 kHz; stereo packets are mixed down by the decoder itself. Copying copies the whole decoder

@@ -163,6 +163,61 @@ TEST(Opus, FecRecoversALostPacketFarBetterThanConcealment) {
     EXPECT_GT(fec, plc + 5);
 }
 
+struct FecCount {
+    int with = 0;
+    int without = 0;
+    int changed = 0;  ///< without a copy, and yet other than PLC: the packet changes the sender's band or mode
+};
+
+/// Recovering from a packet without a copy is PLC to the bit; with one it is not. So the decoder itself is the judge.
+FecCount check_fec_flag(std::span<const float> voice, std::size_t samples, const OpusEncoderOptions& options) {
+    FecCount count;
+    OpusEncoder encoder(options);
+    OpusDecoder decoder;
+    auto out = room();
+    std::vector<float> recovered(samples);
+    std::vector<float> concealed(samples);
+    for (std::size_t at = 0; at + samples <= voice.size(); at += samples) {
+        const auto packet = encoder.encode(voice.subspan(at, samples));
+        EXPECT_TRUE(OpusDecoder(decoder).recover(packet, recovered));
+        EXPECT_TRUE(OpusDecoder(decoder).conceal(concealed));
+        decoder.decode(packet, out);
+        if (at < 20 * samples) continue;  // until encoder and decoder have settled on a mode
+        ++(has_fec(packet) ? count.with : recovered == concealed ? count.without : count.changed);
+        if (has_fec(packet)) {
+            EXPECT_NE(recovered, concealed) << "packet at " << at;
+        }
+    }
+    return count;
+}
+
+TEST(Opus, HasFecSaysWhetherRecoveryIsMoreThanConcealment) {
+    const auto voice = testing::babble(48'000 * 5, 9);
+    FecCount all;
+    for (const int channels : {1, 2}) {
+        for (const int rate : {16'000, 32'000, 64'000, 128'000}) {
+            for (const std::size_t samples : {480U, 960U, 1920U, 2880U}) {
+                SCOPED_TRACE(std::to_string(channels) + " channels, " + std::to_string(rate) + " bit/s, " +
+                             std::to_string(samples) + " samples");
+                const OpusEncoderOptions plain{.channels = channels, .bitrate = rate};
+                EXPECT_EQ(check_fec_flag(voice, samples, plain).with, 0);
+                auto careful = plain;
+                careful.expected_loss_percent = 20;
+                const auto count = check_fec_flag(voice, samples, careful);
+                all.with += count.with;
+                all.without += count.without;
+                all.changed += count.changed;
+            }
+        }
+    }
+    EXPECT_GT(all.with, 1000);
+    EXPECT_GT(all.without, 1000);
+    EXPECT_LE(all.changed * 1000, all.without);
+    EXPECT_FALSE(has_fec({}));
+    EXPECT_FALSE(has_fec(Packet{0xF8, 0xFF, 0xFE}));
+    EXPECT_FALSE(has_fec(Packet{0x08})) << "a SILK TOC alone";
+}
+
 TEST(Opus, ConcealmentTakesOnlyItsLengths) {
     OpusDecoder decoder;
     const auto packets = encode(testing::babble(kFrame * 10, 5));
