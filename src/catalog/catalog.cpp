@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cerrno>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "base/files.h"
 #include "base/text.h"
 #include "catalog/schema.h"
 
@@ -108,6 +113,12 @@ std::string_view to_text(FileStatus status) {
 }
 
 Result<Catalog> Catalog::open(const std::filesystem::path& file) {
+    // One at a time: SQLite does not wait when two connections turn the same fresh file to WAL (busy_timeout does not
+    // cover it). The lock is on the folder, since a second descriptor of the file itself would undo SQLite's own locks.
+    const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+    const Fd turn(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    while (turn && ::flock(turn.get(), LOCK_EX) != 0 && errno == EINTR) continue;
+
     auto database = Database::open(file);
     if (!database) return database.error();
     if (auto set = database->script(std::string(kPragmas)); !set) return set.error();
