@@ -164,12 +164,14 @@ std::vector<Delivery> deliver(const std::vector<SentPacket>& packets, const Line
                               const std::vector<Stall>& stalls, Random random) {
     std::vector<Delivery> queue;  // what gets through, in order
     std::vector<Fate> fates;
+    nanoseconds before = nanoseconds::min();  // also of what got lost on the way: a loss moves nobody else
     for (std::size_t i = 0; i < packets.size(); ++i) {
         const Fate fate(random);
-        if (fate.loss < options.loss) continue;
         const double jitter_ns = fate.jitter * static_cast<double>(nanoseconds(options.jitter).count());
         const nanoseconds at = packets[i].sent_at + options.base_delay + nanoseconds(std::llround(jitter_ns));
-        queue.push_back({queue.empty() ? at : std::max(at, queue.back().at), i});
+        before = std::max(at, before);
+        if (fate.loss < options.loss) continue;
+        queue.push_back({before, i});
         fates.push_back(fate);
     }
 

@@ -24,7 +24,7 @@ namespace lestapenna::sandbox {
 
 /// What may differ from player to player.
 struct Sender {
-    audio::OpusEncoderOptions encoder;
+    audio::OpusEncoderOptions encoder{};
     Samples frame{milliseconds(20)};  ///< 2.5, 5, 10, 20, 40, 60, 80, 100 or 120 ms
     double skew_ppm = 0;              ///< how much too fast its sample clock runs
     bool frozen_rtp_clock = false;    ///< its RTP timestamp stands still over pauses
@@ -44,8 +44,8 @@ struct LineOptions {
     double stalls_per_minute = 0;  ///< nothing arrives for 0.5 to 3 s, then everything at once
     StallScope stall_scope = StallScope::each_player;
     bool wrap_counters = false;  ///< RTP sequence and timestamp both wrap in the middle of what each player sends
-    Sender sender;
-    std::vector<Sender> senders;  ///< player i is senders[i] where there is one, else `sender`
+    Sender sender{};
+    std::vector<Sender> senders{};  ///< player i is senders[i] where there is one, else `sender`
 };
 
 /// One packet as it left. Sequence and timestamp are not wrapped: their low 16 and 32 bits are in the header.

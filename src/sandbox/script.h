@@ -50,7 +50,7 @@ struct SpokenScript {
     bool spoken = true;  ///< false: the program is missing, a speech-like buzz stands in for each line
 };
 /// A D&D table in Italian: turns, pauses, overlaps, one voice each; with two or more the last player joins late, with
-/// three or more the last but one leaves early. Everyone says something if the time allows at all (about 2 s each).
+/// three or more the last but one leaves early. Everyone says something when there are at least 2 s for each.
 /// Errors: usage (fewer than 1 or more than 100 speakers, shorter than 1 s), failed (the program is there and fails).
 Result<SpokenScript> spoken_table(const SpokenTable& options);
 
