@@ -1,16 +1,18 @@
 // Reads the segments of one session in order, as far as they can be trusted.
 //
-// Promises: every record whose checksum holds is delivered once and in order, whatever stands around it; each
-// stretch that can not be trusted is reported once with where and why; no input makes it crash, loop or allocate
-// without bound. Bytes beyond the length that the next segment's header vouches for are not read (they were
-// written before a failed sync and repeated in that next segment).
-// Thread: one at a time; several readers may read one folder, also while it is being written: what is not complete yet
-// is a clean end, because the lock of the writer is held. Ownership: spans in an Item live until the next call.
+// Promises: records whose checksum holds are delivered once and in order; each stretch that can not be trusted is
+// reported once with where and why. A record that does not verify is skipped by its length, or where that leads
+// nowhere to the next block (64 KiB at most). No input makes it crash, loop or allocate without bound. Bytes beyond the
+// length that the next segment's header vouches for are not read (they were written before a failed sync and repeated
+// in that next segment). Thread: one at a time; several readers may read one folder, also while it is being written:
+// what is not complete yet is a clean end, because the lock of the writer is held, and next() after a clean end looks
+// again. Ownership: spans in an Item live until the next call.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -36,15 +38,20 @@ struct SegmentInfo {
     UnixTime session_start;
     BootTime anchor;  ///< what CLOCK_BOOTTIME was, or would have been, at session_start
     BootId boot;
+    std::uint64_t bytes = 0;  ///< up to the end of the last good record read so far
+    bool sealed = false;      ///< its seal was read: it was closed in good order
 };
 
 struct Item {
     Record record;
-    SessionTime time;    ///< time_of(record) on the session's clock, by its segment's anchor
-    PayloadRef payload;  ///< for packets that have one
+    SessionTime time;           ///< time_of(record) on the session's clock, by its segment's anchor
+    PayloadRef payload;         ///< for packets that have one
+    std::uint32_t segment = 0;  ///< index into Reader::segments()
+    std::uint64_t offset = 0;   ///< of the record in that file
 };
 struct CleanEnd {
-    bool sealed = false;  ///< an End record was read; otherwise the session is open, or was cut off
+    bool sealed = false;  ///< the last record is an End; otherwise the session is open, or was cut off
+    bool locked = false;  ///< a writer holds the session: more may come
 };
 struct Damage {
     std::filesystem::path path;
@@ -63,6 +70,9 @@ class Reader {
     Reader(Reader&&) noexcept;
     Reader& operator=(Reader&&) noexcept;
     ~Reader();
+
+    /// One segment alone, by its path, with nothing known of its neighbours. Errors: the same.
+    static Result<Reader> open_segment(const std::filesystem::path& file);
 
     Outcome next();
 

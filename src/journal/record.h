@@ -20,8 +20,8 @@ struct Packet {
     std::uint32_t rtp_timestamp = 0;  ///< RTP timestamp in ticks of 1/48000 s, wraps at 2^32
     BootTime arrival;
     bool undecryptable = false;
-    bool parked = false;              ///< waited for a key or a binding before it was journaled
-    std::uint16_t payload_size = 0;   ///< payload.size(), or the length of what could not be opened
+    bool parked = false;             ///< waited for a key or a binding before it was journaled
+    std::uint16_t payload_size = 0;  ///< payload.size(), or the length of what could not be opened
     std::span<const std::uint8_t> payload;
 };
 
