@@ -37,24 +37,29 @@ constexpr std::int64_t kNoStall = ms(10'000);
 constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
 constexpr SessionTime kForever = SessionTime::max();
 
+// Clients end a run with five silence frames.
+constexpr std::int64_t kSilenceFrames = 5;
+
 /// Packets between two candidates for a pause.
 struct Piece {
     std::size_t begin = 0;
     std::size_t end = 0;
-    bool hole = false;  ///< the RTP clock shows a pause before it, or stepped back
+    bool hole = false;    ///< the RTP clock shows a pause before it, or stepped back
+    bool marked = false;  ///< silence frames may stand before it
 };
 
 std::vector<Piece> cut(const std::vector<Observation>& packets) {
-    std::vector<Piece> pieces{{0, packets.size(), true}};
+    std::vector<Piece> pieces{{0, packets.size(), true, true}};
     for (std::size_t i = 1; i < packets.size(); ++i) {
         const Observation& before = packets[i - 1];
         const Observation& here = packets[i];
         const std::int64_t step = here.timestamp - before.timestamp;
         const std::int64_t expected = (here.seq - before.seq) * before.duration;
         const bool hole = step - expected >= kPause.count() || step < 0;
-        if (!hole && here.delay() - before.delay() < kArrivalStep) continue;
+        const bool silence_ends = before.silence && !here.silence;
+        if (!hole && !silence_ends && here.delay() - before.delay() < kArrivalStep) continue;
         pieces.back().end = i;
-        pieces.push_back({i, packets.size(), hole});
+        pieces.push_back({i, packets.size(), hole, before.silence || here.seq - before.seq > kSilenceFrames});
     }
     return pieces;
 }
@@ -71,7 +76,9 @@ struct Envelope {
 class Placer {
   public:
     Placer(const std::vector<Observation>& packets, const Windows& windows, std::int64_t first_free)
-        : packets_(packets), windows_(windows), free_from_(first_free), pieces_(cut(packets)) {}
+        : packets_(packets), windows_(windows), free_from_(first_free), pieces_(cut(packets)) {
+        first_silence_ = std::find_if(packets.begin(), packets.end(), [](const Observation& o) { return o.silence; });
+    }
 
     Placement run() {
         result_.positions.resize(packets_.size());
@@ -143,7 +150,10 @@ class Placer {
         if (past.count == 0) return Anchor{next.level, true};
         const std::int64_t step = next.level - past.level;
         const bool believed = advancing_ > standing_ && next.count < kConfirmPackets && step < kNoStall;
-        const bool raised = step > kSpanStep && !believed;
+        // Who ends each run with silence frames has not paused where there are none: it is a stall in mid-speech.
+        const bool marks = first_silence_ != packets_.end() && first_silence_->known < known_before;
+        const bool in_speech = !piece.hole && !piece.marked && marks;
+        const bool raised = step > kSpanStep && !believed && !in_speech;
         const bool set_back = piece.hole && step < -kClockSet && past.settled();
         if (raised || set_back) return Anchor{next.level, true};
         return Anchor{std::min(past.level, next.level), false};
@@ -233,6 +243,7 @@ class Placer {
     const Windows& windows_;
     std::int64_t free_from_;
     std::vector<Piece> pieces_;
+    std::vector<Observation>::const_iterator first_silence_;
     Placement result_;
 
     std::size_t piece_ = 0;

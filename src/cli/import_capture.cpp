@@ -1,0 +1,218 @@
+#include "cli/import_capture.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <set>
+#include <system_error>
+
+#include "journal/writer.h"
+#include "rtp/packet.h"
+#include "sandbox/capture.h"
+#include "timeline/timeline.h"
+
+namespace lestapenna::cli {
+
+namespace {
+
+using sandbox::CaptureReader;
+using sandbox::CaptureTime;
+
+std::optional<std::uint32_t> parse_ssrc(std::string_view text) {
+    const bool hex = text.starts_with("0x") || text.starts_with("0X");
+    if (hex) text.remove_prefix(2);
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+    return value;
+}
+
+/// What one pass saw.
+struct Pass {
+    std::map<std::uint32_t, std::uint64_t> listed;
+    std::map<std::uint32_t, std::uint64_t> unlisted;
+    std::map<std::string, std::uint64_t> rejects;
+    std::optional<Error> damage;
+};
+
+using OnPacket = std::function<Status(CaptureTime, const rtp::Parsed&)>;
+
+/// Reads the capture once; `on_packet` sees the packets of the listed SSRCs.
+Result<Pass> read_capture(const ImportOptions& options, const OnPacket& on_packet) {
+    auto reader = CaptureReader::open(options.capture);
+    if (!reader) return reader.error();
+    Pass pass;
+    for (;;) {
+        auto outcome = reader->next();
+        if (std::holds_alternative<sandbox::CaptureEnd>(outcome)) break;
+        if (auto* error = std::get_if<Error>(&outcome)) {
+            pass.damage = std::move(*error);
+            continue;
+        }
+        const auto& datagram = std::get<sandbox::Datagram>(outcome);
+        const rtp::Parsed parsed = rtp::parse(datagram.payload);
+        if (parsed.reject != rtp::Reject::none || parsed.payload.size() > journal::kMaxPayloadBytes) {
+            ++pass.rejects[parsed.reject != rtp::Reject::none ? rtp::to_string(parsed.reject) : "too long for Opus"];
+        } else if (!options.users.contains(parsed.header.ssrc)) {
+            ++pass.unlisted[parsed.header.ssrc];
+        } else {
+            ++pass.listed[parsed.header.ssrc];
+            if (auto status = on_packet(datagram.time, parsed); !status) return status.error();
+        }
+    }
+    for (std::size_t i = 1; i < sandbox::kFrameRejects; ++i) {
+        if (const auto count = reader->counts().rejects[i]; count > 0) {
+            pass.rejects[sandbox::to_string(static_cast<sandbox::FrameReject>(i))] += count;
+        }
+    }
+    return pass;
+}
+
+journal::Packet to_record(const rtp::Parsed& parsed, BootTime arrival) {
+    journal::Packet packet;
+    packet.ssrc = parsed.header.ssrc;
+    packet.seq = parsed.header.seq;
+    packet.rtp_timestamp = parsed.header.timestamp;
+    packet.arrival = arrival;
+    packet.payload_size = static_cast<std::uint16_t>(parsed.payload.size());
+    packet.payload = parsed.payload;
+    return packet;
+}
+
+/// What the first pass is for.
+struct Survey {
+    CaptureTime first_arrival;
+    CaptureTime first_placed;
+};
+
+Error nothing_to_import(const ImportOptions& options, const Pass& pass) {
+    if (pass.damage) return *pass.damage;
+    std::string seen;
+    for (const auto& [ssrc, count] : pass.unlisted) seen += fmt::format("{}{} ({} packets)", seen.empty() ? "" : ", ", ssrc, count);
+    if (!seen.empty()) {
+        return {ErrorKind::usage, fmt::format("{} holds no packet of the SSRCs in --users; it holds {}: name those", options.capture.string(), seen)};
+    }
+    return {ErrorKind::damaged, fmt::format("{} holds no Opus in clear RTP (UDP, payload type 120): nothing to import", options.capture.string())};
+}
+
+Result<Survey> survey(const ImportOptions& options, milliseconds rotation) {
+    timeline::Builder builder(rotation, SamplePos::min() + seconds{86'400});
+    std::optional<CaptureTime> origin;
+    CaptureTime earliest = CaptureTime::max();
+    const auto pass = read_capture(options, [&](CaptureTime time, const rtp::Parsed& parsed) -> Status {
+        if (!origin) origin = time;
+        earliest = std::min(earliest, time);
+        builder.add(to_record(parsed, BootTime{}), SessionTime{time - *origin}, {0, 0, static_cast<std::uint16_t>(parsed.payload.size())});
+        return Ok{};
+    });
+    if (!pass) return pass.error();
+    if (!origin) return nothing_to_import(options, *pass);
+    SamplePos first = SamplePos::max();
+    const timeline::Timeline placed = builder.finish();
+    for (const auto& connection : placed.connections) {
+        for (const auto& stream : connection.streams) {
+            if (!stream.packets.empty()) first = std::min(first, stream.packets.front().at);
+        }
+    }
+    return Survey{earliest, *origin + std::chrono::floor<nanoseconds>(first.time_since_epoch())};
+}
+
+/// The second pass: everything into the journal.
+class Importer {
+  public:
+    Importer(const ImportOptions& options, journal::Writer& writer, UnixTime start) : options_(options), writer_(writer), start_(start) {}
+
+    Result<Imported> run(const SessionId& id) {
+        auto pass = read_capture(options_, [this](CaptureTime time, const rtp::Parsed& parsed) { return write(time, parsed); });
+        if (!pass) return pass.error();
+        if (auto status = append(journal::End{last_}); !status) return status.error();
+        if (auto status = writer_.flush(); !status) return status.error();
+        Imported imported{id, start_, {}, packets_, std::move(pass->unlisted), std::move(pass->rejects), std::move(pass->damage)};
+        return imported;
+    }
+
+  private:
+    Status write(CaptureTime time, const rtp::Parsed& parsed) {
+        // An import's CLOCK_BOOTTIME begins at its time zero.
+        const BootTime arrival{time - start_};
+        last_ = std::max(last_, arrival);
+        if (bound_.insert(parsed.header.ssrc).second) {
+            const UserId user = options_.users.at(parsed.header.ssrc);
+            if (auto status = append(journal::Binding{arrival, parsed.header.ssrc, user}); !status) return status;
+        }
+        ++packets_;
+        return append(to_record(parsed, arrival));
+    }
+
+    Status append(const journal::Record& record) {
+        constexpr std::uint64_t kRecordsPerWait = 256;  // 2 MB at the very most: the ring is half empty after each wait
+        if (written_++ % kRecordsPerWait == 0) {
+            if (auto status = writer_.wait_for_room(); !status) return status;
+        }
+        if (!writer_.append(record)) return Error{ErrorKind::failed, "the journal does not take more records: the disk is too slow or full"};
+        return Ok{};
+    }
+
+    const ImportOptions& options_;
+    journal::Writer& writer_;
+    UnixTime start_;
+    BootTime last_{};
+    std::set<std::uint32_t> bound_;
+    std::uint64_t packets_ = 0;
+    std::uint64_t written_ = 0;
+};
+
+}  // namespace
+
+Result<UserBySsrc> parse_users(std::string_view text) {
+    UserBySsrc users;
+    while (!text.empty()) {
+        const auto comma = text.find(',');
+        const std::string_view part = text.substr(0, comma);
+        text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+        const auto equals = part.find('=');
+        const auto ssrc = parse_ssrc(part.substr(0, equals));
+        const auto user = equals == std::string_view::npos ? std::nullopt : UserId::parse(part.substr(equals + 1));
+        if (!ssrc || !user) {
+            return Error{ErrorKind::usage, fmt::format("--users: \"{}\" is not SSRC=USER (an SSRC like 1234 or 0x4d2, a user id of digits)", part)};
+        }
+        if (!users.emplace(*ssrc, *user).second) return Error{ErrorKind::usage, fmt::format("--users: SSRC {} is named twice", *ssrc)};
+    }
+    if (users.empty()) return Error{ErrorKind::usage, "--users is empty: name who spoke, like --users 1234=80351110224678912"};
+    return users;
+}
+
+Result<Imported> import_capture(const ImportOptions& options, const std::filesystem::path& journal_root, milliseconds rotation) {
+    const auto found = survey(options, rotation);
+    if (!found) return found.error();
+    const UnixTime start = options.start.value_or(std::chrono::floor<milliseconds>(found->first_placed));
+    if (start > found->first_arrival) {
+        return Error{ErrorKind::usage, fmt::format("--start {} is after the first packet ({}): the session would begin too late",
+                                                   start.time_since_epoch().count(),
+                                                   std::chrono::floor<milliseconds>(found->first_arrival).time_since_epoch().count())};
+    }
+    const SessionId id = options.session.value_or(SessionId::make());
+    const auto folder = journal_root / id.text();
+    std::error_code ignored;
+    if (std::filesystem::exists(folder, ignored)) {
+        return Error{ErrorKind::usage, "session " + id.text() + " exists: choose another --session or leave it out"};
+    }
+    auto imported = [&]() -> Result<Imported> {
+        journal::Committer committer(1);
+        auto writer = journal::Writer::open(committer, journal_root, journal::SessionHead{id, start, BootTime{}, BootId{}});
+        if (!writer) return writer.error();
+        return Importer(options, *writer, start).run(id);
+    }();
+    if (!imported) {
+        std::filesystem::remove_all(folder, ignored);
+        return imported.error();
+    }
+    const auto timeline = timeline::read(folder, rotation);
+    if (!timeline) return timeline.error();
+    imported->end = timeline->end();
+    return imported;
+}
+
+}  // namespace lestapenna::cli

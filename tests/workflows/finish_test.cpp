@@ -1,0 +1,71 @@
+// A whole session from journal to store: the bytes do not depend on threads or on what was there before.
+#include <algorithm>
+#include <map>
+
+#include "audio/mp3.h"
+#include "table.h"
+
+namespace lestapenna::workflows {
+namespace {
+
+constexpr std::uint64_t kSeed = 7;
+
+sandbox::SimulatedTable small_table(seconds length = seconds(95)) {
+    sandbox::CutTable cut;
+    cut.length = length;
+    cut.seed = kSeed;
+    cut.share = 0.3;
+    sandbox::LineOptions line;
+    line.seed = kSeed;
+    line.jitter = milliseconds(30);
+    line.loss = 0.02;
+    return sandbox::simulate(sandbox::cut_table(buzzing_voices(3), cut), line);
+}
+
+TEST(Finish, SameBytesWithAnyNumberOfThreads) {
+    const auto simulated = small_table();
+    const auto id = SessionId::parse("session-under-test");
+    std::map<std::string, std::vector<std::uint8_t>> first;
+    for (const unsigned threads : {1U, 2U, 4U}) {
+        Table table(simulated, *id);
+        table.finish(threads);
+        const auto objects = table.objects();
+        EXPECT_EQ(objects.size(), 3U + 3U + 1U);
+        if (first.empty()) first = objects;
+        EXPECT_EQ(objects, first) << threads << " threads";
+    }
+}
+
+TEST(Finish, AgainIsTheSame) {
+    Table table(small_table());
+    table.finish(2);
+    const auto before = table.objects();
+    table.finish(2);
+    EXPECT_EQ(table.objects(), before);
+    const auto master = store::key(store::MasterKey{table.id()});
+    ASSERT_TRUE(table.store().remove(master).ok());
+    table.finish(1);
+    EXPECT_EQ(table.objects(), before);
+}
+
+TEST(Finish, LevelsHold) {
+    Table table(small_table());
+    table.finish(4);
+    const auto rows = table.catalog().recordings(table.id());
+    ASSERT_TRUE(rows.ok());
+    ASSERT_EQ(rows->size(), 3U);
+    for (const auto& row : *rows) {
+        EXPECT_FALSE(row.level_flag.has_value()) << *row.level_flag;
+        ASSERT_TRUE(row.levels.loudness_lufs.has_value());
+        EXPECT_NEAR(*row.levels.loudness_lufs, -23, 0.2);
+        EXPECT_LE(*row.levels.true_peak_dbtp, -1.0);
+        std::printf("fragment %.2f LUFS %.2f dBTP gain %.2f speech %.2f\n", *row.levels.loudness_lufs, *row.levels.true_peak_dbtp, *row.gain_db, *row.speech_lufs);
+    }
+    const auto master = table.catalog().master(table.id());
+    ASSERT_TRUE(master.ok() && *master);
+    EXPECT_NEAR(*(*master)->levels.loudness_lufs, -23, 0.2);
+    EXPECT_LE(*(*master)->levels.true_peak_dbtp, -1.0);
+}
+
+}  // namespace
+}  // namespace lestapenna::workflows

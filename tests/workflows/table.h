@@ -1,0 +1,109 @@
+// A simulated table, journaled as an import would, with a catalog and a store around it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+
+#include "base/files.h"
+#include "journal/writer.h"
+#include "rtp/packet.h"
+#include "sandbox/line.h"
+#include "support.h"
+#include "workflows/master.h"
+
+namespace lestapenna::workflows {
+
+/// Speech-like voices without any file: syllables of a buzz, with pauses.
+inline std::vector<std::vector<float>> buzzing_voices(std::size_t count, std::size_t seconds_long = 30) {
+    std::vector<std::vector<float>> voices;
+    for (std::size_t v = 0; v < count; ++v) {
+        auto& voice = voices.emplace_back(seconds_long * kSampleRate);
+        const double pitch = 110 + 37 * static_cast<double>(v);
+        for (std::size_t i = 0; i < voice.size(); ++i) {
+            const double t = static_cast<double>(i) / kSampleRate;
+            const double syllable = std::max(0.0, std::sin(2 * M_PI * 3.1 * t + static_cast<double>(v)));
+            double sum = 0;
+            for (int harmonic = 1; harmonic < 12; ++harmonic) sum += std::sin(2 * M_PI * pitch * harmonic * t) / harmonic;
+            voice[i] = static_cast<float>(0.08 * syllable * sum);
+        }
+    }
+    return voices;
+}
+
+class Table {
+  public:
+    explicit Table(const sandbox::SimulatedTable& table, SessionId id = SessionId::make()) : id_(std::move(id)) {
+        config_.data.dir = folder_.path();
+        write_journal(table);
+        open();
+        const catalog::Session row{id_, {}, {}, table.start_time, {}, catalog::SessionStatus::ending};
+        EXPECT_TRUE(catalog_->insert_session(row).ok());
+    }
+
+    [[nodiscard]] const SessionId& id() const { return id_; }
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
+    Config& config() { return config_; }
+    catalog::Catalog& catalog() { return *catalog_; }
+    store::ObjectStore& store() { return *store_; }
+
+    /// Finishes the session with so many threads.
+    void finish(unsigned threads) {
+        render::Work work;
+        work.threads = threads;
+        auto session = Session::open({config_, *catalog_, *store_, work}, id_);
+        ASSERT_TRUE(session.ok()) << session.error().message;
+        const Status status = finish_session(*session);
+        ASSERT_TRUE(status.ok()) << status.error().message;
+    }
+
+    /// Every object of the session, by key, with its bytes.
+    std::map<std::string, std::vector<std::uint8_t>> objects() {
+        std::map<std::string, std::vector<std::uint8_t>> all;
+        const auto list = store_->list(store::session_prefix(id_));
+        EXPECT_TRUE(list.ok());
+        for (const auto& object : *list) all[object.key.text()] = *read_file(*store_->local_path(object.key), 1u << 30);
+        return all;
+    }
+
+  private:
+    void open() {
+        auto catalog = catalog::Catalog::open(folder_ / "catalog.sqlite");
+        ASSERT_TRUE(catalog.ok()) << catalog.error().message;
+        catalog_ = std::make_unique<catalog::Catalog>(std::move(*catalog));
+        auto store = store::open_store(config_);
+        ASSERT_TRUE(store.ok()) << store.error().message;
+        store_ = std::move(*store);
+    }
+
+    void write_journal(const sandbox::SimulatedTable& table) {
+        journal::Committer committer(1);
+        auto writer = journal::Writer::open(committer, journal_root(config_), {id_, table.start_time, BootTime{}, BootId{}});
+        ASSERT_TRUE(writer.ok()) << writer.error().message;
+        for (const auto& sender : table.senders) ASSERT_TRUE(writer->append(journal::Binding{BootTime{}, sender.ssrc, sender.user}));
+        BootTime last{};
+        for (const sandbox::Arrival& arrival : table.arrivals) {
+            const rtp::Parsed parsed = rtp::parse(arrival.datagram);
+            journal::Packet packet;
+            packet.ssrc = parsed.header.ssrc;
+            packet.seq = parsed.header.seq;
+            packet.rtp_timestamp = parsed.header.timestamp;
+            packet.arrival = last = BootTime{arrival.time - table.start_time};
+            packet.payload = parsed.payload;
+            packet.payload_size = static_cast<std::uint16_t>(parsed.payload.size());
+            ASSERT_TRUE(writer->wait_for_room().ok());
+            ASSERT_TRUE(writer->append(packet));
+        }
+        ASSERT_TRUE(writer->append(journal::End{last}));
+        ASSERT_TRUE(writer->flush().ok());
+    }
+
+    test::TempDir folder_;
+    SessionId id_;
+    Config config_;
+    std::unique_ptr<catalog::Catalog> catalog_;
+    std::unique_ptr<store::ObjectStore> store_;
+};
+
+}  // namespace lestapenna::workflows
