@@ -182,7 +182,7 @@ void append_udp(const CaptureFormat& format, std::span<const std::uint8_t> paylo
 
 struct CaptureWriter::Impl {
     struct CloseDump {
-        void operator()(pcap_dumper_t* dump) const noexcept { pcap_dump_close(dump); }
+        void operator()(pcap_dumper_t* open) const noexcept { pcap_dump_close(open); }
     };
     std::filesystem::path path;
     CaptureFormat format;

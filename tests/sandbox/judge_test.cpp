@@ -16,6 +16,7 @@ namespace lestapenna::test {
 namespace {
 
 constexpr unsigned kSeed = 20'260'104;
+constexpr std::size_t kRate = 48'000;
 using Pcm = std::vector<float>;
 
 /// Noise in syllables through a wandering resonance: speech enough to be found, without any file.
@@ -115,7 +116,7 @@ void shifts_in_a_mix(const std::vector<Pcm>& voices, const std::vector<double>& 
 
 std::vector<Pcm> babblers() {
     std::vector<Pcm> voices;
-    for (unsigned i = 0; i < 4; ++i) voices.push_back(babble(60 * 48'000, kSeed + i));
+    for (unsigned i = 0; i < 4; ++i) voices.push_back(babble(60 * kRate, kSeed + i));
     return voices;
 }
 
@@ -141,7 +142,7 @@ TEST(Judge, FindsShiftsOfRealVoicesUnderThreeOthers) {
 
 TEST(Judge, FindsWhatIsSecondsAway) {
     const Table table = table_of(
-        sandbox::cut_table(std::vector<Pcm>{babble(60 * 48'000, kSeed)}, {.length = seconds(60), .seed = kSeed}));
+        sandbox::cut_table(std::vector<Pcm>{babble(60 * kRate, kSeed)}, {.length = seconds(60), .seed = kSeed}));
     for (const double shift_ms : {-2'900.0, -500.0, 201.0, 2'900.0}) {
         const Pcm rendered = shifted(table.tracks[0], shift_ms * 48);
         const TrackMeasure track = Judge(rendered).listen(table.tracks[0], table.runs[0]);
@@ -158,7 +159,7 @@ TEST(Judge, FindsWhatIsSecondsAway) {
 
 TEST(Judge, KnowsWhereTheRenderedPartBegins) {
     const Table table = table_of(
-        sandbox::cut_table(std::vector<Pcm>{babble(60 * 48'000, kSeed)}, {.length = seconds(60), .seed = kSeed}));
+        sandbox::cut_table(std::vector<Pcm>{babble(60 * kRate, kSeed)}, {.length = seconds(60), .seed = kSeed}));
     const Interval second = table.runs[0][1];
     const SamplePos begin = second.start - Samples(1'001);
     const Pcm part(table.tracks[0].begin() + begin.time_since_epoch().count(), table.tracks[0].end());
@@ -207,20 +208,20 @@ TEST(Judge, ReportsWhatIsMissingOfRealVoices) {
 
 TEST(Judge, ReportsAnEmptyRenderingAsMissing) {
     const Table table = table_of(
-        sandbox::cut_table(std::vector<Pcm>{babble(60 * 48'000, kSeed)}, {.length = seconds(30), .seed = kSeed}));
-    for (const Pcm& nothing : {Pcm{}, Pcm(30 * 48'000)}) {
+        sandbox::cut_table(std::vector<Pcm>{babble(60 * kRate, kSeed)}, {.length = seconds(30), .seed = kSeed}));
+    for (const Pcm& nothing : {Pcm{}, Pcm(30 * kRate)}) {
         const TrackMeasure track = Judge(nothing).listen(table.tracks[0], table.runs[0]);
         EXPECT_EQ(track.missing, track.runs.size());
         EXPECT_EQ(track.energy_ratio, 0);
     }
-    const TrackMeasure silent = Judge(table.tracks[0]).listen(Pcm(30 * 48'000), table.runs[0]);
+    const TrackMeasure silent = Judge(table.tracks[0]).listen(Pcm(30 * kRate), table.runs[0]);
     EXPECT_EQ(silent.silent, table.runs[0].size());
     EXPECT_TRUE(silent.runs.empty());
 }
 
 TEST(Judge, MeasuresTheEnergyThatIsThere) {
     const Table table = table_of(
-        sandbox::cut_table(std::vector<Pcm>{babble(60 * 48'000, kSeed)}, {.length = seconds(60), .seed = kSeed}));
+        sandbox::cut_table(std::vector<Pcm>{babble(60 * kRate, kSeed)}, {.length = seconds(60), .seed = kSeed}));
     Pcm rendered = shifted(table.tracks[0], 24.5);
     for (float& x : rendered) x *= 0.3F;
     EXPECT_NEAR(Judge(rendered).listen(table.tracks[0], table.runs[0]).energy_ratio, 1, 0.002);
@@ -242,8 +243,8 @@ TEST(Judge, MeasuresTheEnergyThatIsThere) {
 }
 
 TEST(Judge, CutsLongRunsIntoPieces) {
-    const Pcm pcm = babble(30 * 48'000, kSeed);
-    const Interval run{SamplePos(Samples(0)), SamplePos(Samples(30 * 48'000))};
+    const Pcm pcm = babble(30 * kRate, kSeed);
+    const Interval run{SamplePos(Samples(0)), SamplePos(Samples(seconds(30)))};
     const TrackMeasure track = Judge(pcm).listen(pcm, std::vector{run});
     ASSERT_EQ(track.runs.size(), 5U);
     EXPECT_EQ(track.missing, 0U);

@@ -59,6 +59,7 @@ void drain(Pipe& out, std::string& out_text, Pipe& err, std::string& err_text) {
 /// Our environment with `extra` in front, where it wins.
 std::vector<char*> environment_with(std::vector<std::string>& extra) {
     std::vector<char*> result;
+    result.reserve(extra.size());
     for (std::string& entry : extra) result.push_back(entry.data());
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view name = std::string_view(*entry).substr(0, std::string_view(*entry).find('=') + 1);
@@ -107,6 +108,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, const std::vecto
                           const fs::path& working_folder) {
     std::vector<std::string> words = argv;
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     std::vector<std::string> extra = extra_environment;
