@@ -1,0 +1,16 @@
+// Session objects (session_json.h) as tables for people. Pure; any thread.
+#pragma once
+
+#include <string>
+
+#include "cli/context.h"
+
+namespace lestapenna::cli {
+
+/// A line per session; a sentence when there is none.
+std::string sessions_text(const Json& sessions);
+
+/// One session: its head, a line per player (who, how long, lost, loudness, file), the master.
+std::string session_text(const Json& session);
+
+}  // namespace lestapenna::cli
