@@ -171,7 +171,7 @@ TEST_F(ReaderTest, OneSegmentIsReadAlone) {
 
 TEST_F(ReaderTest, WhileSomebodyWritesAnIncompleteTailIsAnEnd) {
     auto bytes = slurp(segment(4));
-    bytes.resize(bytes.size() - 30);
+    bytes.erase(bytes.end() - 30, bytes.end());
     spit(segment(4), bytes);
     auto reader = Reader::open(folder());
     ASSERT_TRUE(reader.ok());

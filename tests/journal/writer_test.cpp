@@ -79,7 +79,7 @@ TEST(Writer, ATornTailIsCutOnceAndTheJournalGoesOn) {
     write_samples(committer, root, test_head(), 0, 100);
     const auto first = root.path() / "01TEST" / "000001.log";
     auto bytes = slurp(first);
-    bytes.resize(bytes.size() - 30);  // the seal, and the last record's end
+    bytes.erase(bytes.end() - 30, bytes.end());  // the seal, and the last record's end
     bytes.push_back(0xAB);
     spit(first, bytes);
     const Reading torn = read_folder(root.path() / "01TEST");
