@@ -9,6 +9,11 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "cli/context.h"
+#include "cli/demo.h"
+#include "cli/export.h"
+#include "cli/import.h"
+#include "cli/journal.h"
+#include "cli/master.h"
 #include "cli/sessions.h"
 
 namespace lestapenna::cli {
@@ -16,7 +21,8 @@ namespace lestapenna::cli {
 namespace {
 
 /// Every verb, in the order of --help.
-constexpr std::array<void (*)(CLI::App&, Context&), 1> kVerbs{add_sessions};
+constexpr std::array<void (*)(CLI::App&, Context&), 6> kVerbs{add_demo,   add_sessions, add_master,
+                                                              add_export, add_import,   add_journal};
 
 constexpr const char* kVersion = "lestapenna " LESTAPENNA_VERSION;
 

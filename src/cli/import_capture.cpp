@@ -1,12 +1,12 @@
 #include "cli/import_capture.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <functional>
 #include <set>
 #include <system_error>
+
+#include <fmt/format.h>
 
 #include "journal/writer.h"
 #include "rtp/packet.h"
@@ -90,11 +90,14 @@ struct Survey {
 Error nothing_to_import(const ImportOptions& options, const Pass& pass) {
     if (pass.damage) return *pass.damage;
     std::string seen;
-    for (const auto& [ssrc, count] : pass.unlisted) seen += fmt::format("{}{} ({} packets)", seen.empty() ? "" : ", ", ssrc, count);
+    for (const auto& [ssrc, count] : pass.unlisted)
+        seen += fmt::format("{}{} ({} packets)", seen.empty() ? "" : ", ", ssrc, count);
     if (!seen.empty()) {
-        return {ErrorKind::usage, fmt::format("{} holds no packet of the SSRCs in --users; it holds {}: name those", options.capture.string(), seen)};
+        return {ErrorKind::usage, fmt::format("{} holds no packet of the SSRCs in --users; it holds {}: name those",
+                                              options.capture.string(), seen)};
     }
-    return {ErrorKind::damaged, fmt::format("{} holds no Opus in clear RTP (UDP, payload type 120): nothing to import", options.capture.string())};
+    return {ErrorKind::damaged, fmt::format("{} holds no Opus in clear RTP (UDP, payload type 120): nothing to import",
+                                            options.capture.string())};
 }
 
 Result<Survey> survey(const ImportOptions& options, milliseconds rotation) {
@@ -104,7 +107,8 @@ Result<Survey> survey(const ImportOptions& options, milliseconds rotation) {
     const auto pass = read_capture(options, [&](CaptureTime time, const rtp::Parsed& parsed) -> Status {
         if (!origin) origin = time;
         earliest = std::min(earliest, time);
-        builder.add(to_record(parsed, BootTime{}), SessionTime{time - *origin}, {0, 0, static_cast<std::uint16_t>(parsed.payload.size())});
+        builder.add(to_record(parsed, BootTime{}), SessionTime{time - *origin},
+                    {0, 0, static_cast<std::uint16_t>(parsed.payload.size())});
         return Ok{};
     });
     if (!pass) return pass.error();
@@ -122,14 +126,17 @@ Result<Survey> survey(const ImportOptions& options, milliseconds rotation) {
 /// The second pass: everything into the journal.
 class Importer {
   public:
-    Importer(const ImportOptions& options, journal::Writer& writer, UnixTime start) : options_(options), writer_(writer), start_(start) {}
+    Importer(const ImportOptions& options, journal::Writer& writer, UnixTime start)
+        : options_(options), writer_(writer), start_(start) {}
 
     Result<Imported> run(const SessionId& id) {
-        auto pass = read_capture(options_, [this](CaptureTime time, const rtp::Parsed& parsed) { return write(time, parsed); });
+        auto pass =
+            read_capture(options_, [this](CaptureTime time, const rtp::Parsed& parsed) { return write(time, parsed); });
         if (!pass) return pass.error();
         if (auto status = append(journal::End{last_}); !status) return status.error();
         if (auto status = writer_.flush(); !status) return status.error();
-        Imported imported{id, start_, {}, packets_, std::move(pass->unlisted), std::move(pass->rejects), std::move(pass->damage)};
+        Imported imported{
+            id, start_, {}, packets_, std::move(pass->unlisted), std::move(pass->rejects), std::move(pass->damage)};
         return imported;
     }
 
@@ -151,7 +158,8 @@ class Importer {
         if (written_++ % kRecordsPerWait == 0) {
             if (auto status = writer_.wait_for_room(); !status) return status;
         }
-        if (!writer_.append(record)) return Error{ErrorKind::failed, "the journal does not take more records: the disk is too slow or full"};
+        if (!writer_.append(record))
+            return Error{ErrorKind::failed, "the journal does not take more records: the disk is too slow or full"};
         return Ok{};
     }
 
@@ -176,22 +184,29 @@ Result<UserBySsrc> parse_users(std::string_view text) {
         const auto ssrc = parse_ssrc(part.substr(0, equals));
         const auto user = equals == std::string_view::npos ? std::nullopt : UserId::parse(part.substr(equals + 1));
         if (!ssrc || !user) {
-            return Error{ErrorKind::usage, fmt::format("--users: \"{}\" is not SSRC=USER (an SSRC like 1234 or 0x4d2, a user id of digits)", part)};
+            return Error{
+                ErrorKind::usage,
+                fmt::format("--users: \"{}\" is not SSRC=USER (an SSRC like 1234 or 0x4d2, a user id of digits)",
+                            part)};
         }
-        if (!users.emplace(*ssrc, *user).second) return Error{ErrorKind::usage, fmt::format("--users: SSRC {} is named twice", *ssrc)};
+        if (!users.emplace(*ssrc, *user).second)
+            return Error{ErrorKind::usage, fmt::format("--users: SSRC {} is named twice", *ssrc)};
     }
-    if (users.empty()) return Error{ErrorKind::usage, "--users is empty: name who spoke, like --users 1234=80351110224678912"};
+    if (users.empty())
+        return Error{ErrorKind::usage, "--users is empty: name who spoke, like --users 1234=80351110224678912"};
     return users;
 }
 
-Result<Imported> import_capture(const ImportOptions& options, const std::filesystem::path& journal_root, milliseconds rotation) {
+Result<Imported> import_capture(const ImportOptions& options, const std::filesystem::path& journal_root,
+                                milliseconds rotation) {
     const auto found = survey(options, rotation);
     if (!found) return found.error();
     const UnixTime start = options.start.value_or(std::chrono::floor<milliseconds>(found->first_placed));
     if (start > found->first_arrival) {
-        return Error{ErrorKind::usage, fmt::format("--start {} is after the first packet ({}): the session would begin too late",
-                                                   start.time_since_epoch().count(),
-                                                   std::chrono::floor<milliseconds>(found->first_arrival).time_since_epoch().count())};
+        return Error{ErrorKind::usage,
+                     fmt::format("--start {} is after the first packet ({}): the session would begin too late",
+                                 start.time_since_epoch().count(),
+                                 std::chrono::floor<milliseconds>(found->first_arrival).time_since_epoch().count())};
     }
     const SessionId id = options.session.value_or(SessionId::make());
     const auto folder = journal_root / id.text();
@@ -201,7 +216,8 @@ Result<Imported> import_capture(const ImportOptions& options, const std::filesys
     }
     auto imported = [&]() -> Result<Imported> {
         journal::Committer committer(1);
-        auto writer = journal::Writer::open(committer, journal_root, journal::SessionHead{id, start, BootTime{}, BootId{}});
+        auto writer =
+            journal::Writer::open(committer, journal_root, journal::SessionHead{id, start, BootTime{}, BootId{}});
         if (!writer) return writer.error();
         return Importer(options, *writer, start).run(id);
     }();
@@ -212,6 +228,19 @@ Result<Imported> import_capture(const ImportOptions& options, const std::filesys
     const auto timeline = timeline::read(folder, rotation);
     if (!timeline) return timeline.error();
     imported->end = timeline->end();
+    return imported;
+}
+
+Result<Imported> import_session(const workflows::Tools& tools, const ImportOptions& options) {
+    if (options.session && tools.catalog.session(*options.session)) {
+        return Error{ErrorKind::usage,
+                     "session " + options.session->text() + " exists: choose another --session or leave it out"};
+    }
+    auto imported = import_capture(options, workflows::journal_root(tools.config), tools.config.capture.rotation);
+    if (!imported) return imported;
+    const UnixTime end = imported->start + std::chrono::floor<milliseconds>(imported->end.time_since_epoch());
+    const catalog::Session row{imported->session, {}, {}, imported->start, end, catalog::SessionStatus::ending};
+    if (auto status = tools.catalog.insert_session(row); !status) return status.error();
     return imported;
 }
 

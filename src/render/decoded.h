@@ -18,7 +18,8 @@ struct DecodedConnection {
     [[nodiscard]] const timeline::Connection& connection() const { return pcm.connection(); }
 };
 
-/// Decodes every connection that has audio, one per thread, in the timeline's order. `timeline` must outlive the result.
+/// Decodes every connection that has audio, one per thread, in the timeline's order. `timeline` must outlive the
+/// result.
 Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline, const Work& work);
 
 /// All of them summed on the session's clock, each at its own gain (linear). Both must outlive the source.

@@ -32,7 +32,8 @@ Result<std::vector<Wanted>> missing_fragments(Session& session) {
         row.duration = std::chrono::floor<milliseconds>(connection.length());
         row.recipe = fragment_recipe(connection);
         const auto before = known.find(row.key);
-        if (before != known.end() && before->second.status == catalog::FileStatus::stored && before->second.recipe == row.recipe) {
+        if (before != known.end() && before->second.status == catalog::FileStatus::stored &&
+            before->second.recipe == row.recipe) {
             const auto there = session.in_store(row.key);
             if (!there) return there.error();
             if (*there) continue;
@@ -43,7 +44,8 @@ Result<std::vector<Wanted>> missing_fragments(Session& session) {
     return wanted;
 }
 
-render::LeveledFile plan(const render::DecodedConnection& decoded, const render::GainChoice& choice, const std::filesystem::path& path) {
+render::LeveledFile plan(const render::DecodedConnection& decoded, const render::GainChoice& choice,
+                         const std::filesystem::path& path) {
     render::LeveledFile file;
     file.path = path;
     file.format = audio::kTrackMp3;
@@ -56,7 +58,8 @@ render::LeveledFile plan(const render::DecodedConnection& decoded, const render:
     return file;
 }
 
-void fill_in(catalog::Recording& row, const render::LeveledFile& file, const render::Levels& levels, render::LevelFlag flag) {
+void fill_in(catalog::Recording& row, const render::LeveledFile& file, const render::Levels& levels,
+             render::LevelFlag flag) {
     row.status = catalog::FileStatus::stored;
     row.levels = {file.measured.lufs, file.measured.true_peak_db};
     row.gain_db = file.gain_db;

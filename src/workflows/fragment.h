@@ -5,8 +5,8 @@
 
 namespace lestapenna::workflows {
 
-/// Makes the fragments that are missing. On return they are in the store, and the catalog has a row of `recordings` for each with
-/// its exact timestamp and its measured levels.
+/// Makes the fragments that are missing. On return they are in the store, and the catalog has a row of `recordings` for
+/// each with its exact timestamp and its measured levels.
 Status make_fragments(Session& session);
 
 }  // namespace lestapenna::workflows

@@ -57,9 +57,12 @@ std::vector<float> mix_gains(Session& session, const std::vector<render::Decoded
 
 double master_target(LoudnessPreset preset) {
     switch (preset) {
-        case LoudnessPreset::ebu_r128: return -23;
-        case LoudnessPreset::podcast: return -16;
-        case LoudnessPreset::streaming: return -14;
+        case LoudnessPreset::ebu_r128:
+            return -23;
+        case LoudnessPreset::podcast:
+            return -16;
+        case LoudnessPreset::streaming:
+            return -14;
     }
     return -23;
 }
@@ -110,7 +113,9 @@ Status make_master(Session& session) {
 Status finish_session(Session& session) {
     Tools& tools = session.tools();
     if (auto status = write_tracks(session); !status) return status;
-    if (auto status = tools.catalog.set_end(session.id(), session.timeline().unix_time(session.timeline().end())); !status) return status;
+    if (auto status = tools.catalog.set_end(session.id(), session.timeline().unix_time(session.timeline().end()));
+        !status)
+        return status;
     if (auto status = make_chunks(session); !status) return status;
     if (auto status = make_fragments(session); !status) return status;
     if (auto status = make_master(session); !status) return status;

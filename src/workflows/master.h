@@ -1,12 +1,13 @@
-// Workflow 3 of the specification: the end of a session, and what $scarica does (workflow 4): whatever is missing is made.
+// Workflow 3 of the specification: the end of a session, and what $scarica does (workflow 4): whatever is missing is
+// made.
 #pragma once
 
 #include "workflows/session.h"
 
 namespace lestapenna::workflows {
 
-/// Makes what is missing of chunks, fragments and master, and the rows of the ledger. On return everything is in the store and
-/// the session is complete. A session without any audio is complete without a master.
+/// Makes what is missing of chunks, fragments and master, and the rows of the ledger. On return everything is in the
+/// store and the session is complete. A session without any audio is complete without a master.
 Status finish_session(Session& session);
 
 /// The master alone; the fragments must be there, because their gains balance the mix.

@@ -14,6 +14,7 @@ namespace lestapenna::workflows {
 
 std::string chunk_recipe(const timeline::Connection& connection, const render::ChunkWindow& window);
 std::string fragment_recipe(const timeline::Connection& connection);
-std::string master_recipe(const timeline::Timeline& timeline, double target_lufs, const std::vector<catalog::Recording>& fragments);
+std::string master_recipe(const timeline::Timeline& timeline, double target_lufs,
+                          const std::vector<catalog::Recording>& fragments);
 
 }  // namespace lestapenna::workflows

@@ -1,8 +1,8 @@
 #include "workflows/rotation.h"
 
-#include <fmt/format.h>
-
 #include <map>
+
+#include <fmt/format.h>
 
 #include "render/chunk.h"
 #include "workflows/recipe.h"
@@ -27,11 +27,16 @@ Status make_chunks(Session& session) {
         for (const render::ChunkWindow& window : render::chunk_windows(connection, tools.config.capture.rotation)) {
             const UnixTime start = session.timeline().unix_time(window.start);
             const store::Key key = store::key(store::ChunkKey{session.id(), connection.user, start});
-            catalog::Chunk row{session.id(), key.text(), connection.user, start, catalog::FileStatus::pending,
+            catalog::Chunk row{session.id(),
+                               key.text(),
+                               connection.user,
+                               start,
+                               catalog::FileStatus::pending,
                                std::chrono::floor<milliseconds>(window.length),
                                chunk_recipe(connection, window)};
             const auto before = known.find(row.key);
-            if (before != known.end() && before->second.status == catalog::FileStatus::stored && before->second.recipe == row.recipe) {
+            if (before != known.end() && before->second.status == catalog::FileStatus::stored &&
+                before->second.recipe == row.recipe) {
                 const auto there = session.in_store(row.key);
                 if (!there) return there.error();
                 if (*there) continue;

@@ -7,18 +7,24 @@
 
 namespace lestapenna::workflows {
 
-std::filesystem::path journal_root(const Config& config) { return config.data.dir / "journal"; }
+std::filesystem::path journal_root(const Config& config) {
+    return config.data.dir / "journal";
+}
 
-std::filesystem::path journal_folder(const Config& config, const SessionId& id) { return journal_root(config) / id.text(); }
+std::filesystem::path journal_folder(const Config& config, const SessionId& id) {
+    return journal_root(config) / id.text();
+}
 
 Session::Session(Tools tools, SessionId id, timeline::Timeline timeline)
-    : tools_(std::move(tools)), id_(std::move(id)), timeline_(std::make_unique<timeline::Timeline>(std::move(timeline))) {}
+    : tools_(std::move(tools)),
+      id_(std::move(id)),
+      timeline_(std::make_unique<timeline::Timeline>(std::move(timeline))) {}
 
-Result<Session> Session::open(Tools tools, const SessionId& id) {
+Result<Session> Session::open(Tools tools, const SessionId& id, WhileRecording recorded) {
     const auto known = tools.catalog.session(id);
     if (!known) return known.error();
     const auto folder = journal_folder(tools.config, id);
-    if (journal::is_locked(folder)) {
+    if (recorded == WhileRecording::refuse && journal::is_locked(folder)) {
         return Error{ErrorKind::locked, "session " + id.text() + " is being recorded: end it first"};
     }
     auto timeline = timeline::read(folder, tools.config.capture.rotation);

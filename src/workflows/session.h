@@ -1,8 +1,10 @@
-// What the workflows of one session share: where things are, the session's timeline, and its audio, decoded when it is first needed.
+// What the workflows of one session share: where things are, the session's timeline, and its audio, decoded when it is
+// first needed.
 //
-// Every workflow is idempotent: what is in the store already and was made by the same recipe is left alone, the rest is made under
-// a temporary name in {data}/cache and put into the store; the row in the catalog comes first, so that a kill between any two
-// steps is repaired by doing it again. Thread: one at a time per session; the work inside is spread over work.threads.
+// Every workflow is idempotent: what is in the store already and was made by the same recipe is left alone, the rest is
+// made under a temporary name in {data}/cache and put into the store; the row in the catalog comes first, so that a
+// kill between any two steps is repaired by doing it again. Thread: one at a time per session; the work inside is
+// spread over work.threads.
 #pragma once
 
 #include <filesystem>
@@ -31,11 +33,14 @@ struct Tools {
 std::filesystem::path journal_root(const Config& config);
 std::filesystem::path journal_folder(const Config& config, const SessionId& id);
 
+/// What to do with a session that is being recorded: who changes it refuses, who only reads it takes what is there.
+enum class WhileRecording { refuse, read };
+
 class Session {
   public:
-    /// Reads the journal. Errors: not_found for an unknown id or a journal that is gone, locked while it is being recorded,
-    /// damaged when nothing of the journal can be read.
-    static Result<Session> open(Tools tools, const SessionId& id);
+    /// Reads the journal. Errors: not_found for an unknown id or a journal that is gone, locked while it is being
+    /// recorded, damaged when nothing of the journal can be read.
+    static Result<Session> open(Tools tools, const SessionId& id, WhileRecording recorded = WhileRecording::refuse);
 
     [[nodiscard]] const SessionId& id() const { return id_; }
     [[nodiscard]] const timeline::Timeline& timeline() const { return *timeline_; }

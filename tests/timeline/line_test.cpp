@@ -1,13 +1,14 @@
 // The timeline against the simulated line: every packet's place is known, and so is all that the line did.
-#include <gtest/gtest.h>
+#include "sandbox/line.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <random>
 
+#include <gtest/gtest.h>
+
 #include "rtp/packet.h"
-#include "sandbox/line.h"
 #include "timeline/timeline.h"
 
 namespace lestapenna::timeline {
@@ -24,7 +25,8 @@ std::vector<std::vector<float>> noises(std::size_t count) {
     for (std::size_t v = 0; v < count; ++v) {
         auto& voice = voices.emplace_back(12 * kSampleRate);
         for (std::size_t i = 0; i < voice.size(); ++i) {
-            const float wave = 0.3F * std::sin(static_cast<float>(i) * 0.03F) * std::sin(static_cast<float>(i) * 0.0002F);
+            const float wave =
+                0.3F * std::sin(static_cast<float>(i) * 0.03F) * std::sin(static_cast<float>(i) * 0.0002F);
             voice[i] = wave + static_cast<float>(random() % 1000) * 1e-5F;
         }
     }
@@ -61,9 +63,9 @@ Timeline build(const sandbox::SimulatedTable& table, seconds rotation = seconds(
 }
 
 struct Errors {
-    std::vector<double> runs_ms;  ///< of each run's first placed packet
+    std::vector<double> runs_ms;      ///< of each run's first placed packet
     double beyond_promise_ms = -1e9;  ///< worst of |error| - max(20 ms, least delay of the run + 5 ms)
-    std::size_t unknowable = 0;   ///< runs inside a stall of a frozen clock
+    std::size_t unknowable = 0;       ///< runs inside a stall of a frozen clock
 
     [[nodiscard]] double median() const {
         auto sorted = runs_ms;
@@ -87,15 +89,18 @@ Errors errors_of(const sandbox::SimulatedTable& table, const Timeline& timeline,
         }
         std::map<std::uint16_t, std::vector<std::uint32_t>> arrivals;  // by wrapped seq
         for (std::uint32_t i = 0; i < table.arrivals.size(); ++i) {
-            if (table.arrivals[i].ssrc == sender.ssrc) arrivals[rtp::parse(table.arrivals[i].datagram).header.seq].push_back(i);
+            if (table.arrivals[i].ssrc == sender.ssrc)
+                arrivals[rtp::parse(table.arrivals[i].datagram).header.seq].push_back(i);
         }
-        const bool frozen = s < options.senders.size() ? options.senders[s].frozen_rtp_clock : options.sender.frozen_rtp_clock;
+        const bool frozen =
+            s < options.senders.size() ? options.senders[s].frozen_rtp_clock : options.sender.frozen_rtp_clock;
         std::map<std::size_t, double> worst;
         for (const auto& sent : table.sent[s]) {
             for (const std::uint32_t i : arrivals[static_cast<std::uint16_t>(sent.seq)]) {
                 const auto found = by_arrival.find(i);
                 if (found == by_arrival.end()) continue;
-                const double off = static_cast<double>((found->second->at - sandbox::nearest_sample(sent.sent_at)).count()) / 48;
+                const double off =
+                    static_cast<double>((found->second->at - sandbox::nearest_sample(sent.sent_at)).count()) / 48;
                 auto& w = worst[sent.run];
                 w = std::max(w, std::fabs(off));
             }
@@ -107,7 +112,12 @@ Errors errors_of(const sandbox::SimulatedTable& table, const Timeline& timeline,
                 continue;
             }
             errors.runs_ms.push_back(error);
-            if (error > 20) std::printf("  sender %zu%s run %zu at %.3f s packets %u delivered %u least %.1f ms in_stall %d: %.1f ms\n", s, frozen ? " frozen" : "", run, static_cast<double>(ledger.start.time_since_epoch().count()) / 48000, ledger.packets, ledger.delivered, static_cast<double>(ledger.least_delay.count()) / 1e6, ledger.in_stall, error);
+            if (error > 20)
+                std::printf(
+                    "  sender %zu%s run %zu at %.3f s packets %u delivered %u least %.1f ms in_stall %d: %.1f ms\n", s,
+                    frozen ? " frozen" : "", run, static_cast<double>(ledger.start.time_since_epoch().count()) / 48000,
+                    ledger.packets, ledger.delivered, static_cast<double>(ledger.least_delay.count()) / 1e6,
+                    ledger.in_stall, error);
             const double least = static_cast<double>(ledger.least_delay.count()) / 1e6;
             errors.beyond_promise_ms = std::max(errors.beyond_promise_ms, error - std::max(20.0, least + 5));
         }
@@ -134,8 +144,8 @@ void expect_ledger(const sandbox::SimulatedTable& table, const Timeline& timelin
 }
 
 void report(const char* what, const Errors& e) {
-    std::printf("%-28s runs %4zu  median %6.3f ms  max %7.3f ms  beyond promise %8.3f ms  unknowable %zu\n", what, e.runs_ms.size(),
-                e.median(), e.max(), e.beyond_promise_ms, e.unknowable);
+    std::printf("%-28s runs %4zu  median %6.3f ms  max %7.3f ms  beyond promise %8.3f ms  unknowable %zu\n", what,
+                e.runs_ms.size(), e.median(), e.max(), e.beyond_promise_ms, e.unknowable);
 }
 
 TEST(Line, CleanLineIsExact) {

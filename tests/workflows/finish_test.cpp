@@ -59,7 +59,8 @@ TEST(Finish, LevelsHold) {
         ASSERT_TRUE(row.levels.loudness_lufs.has_value());
         EXPECT_NEAR(*row.levels.loudness_lufs, -23, 0.2);
         EXPECT_LE(*row.levels.true_peak_dbtp, -1.0);
-        std::printf("fragment %.2f LUFS %.2f dBTP gain %.2f speech %.2f\n", *row.levels.loudness_lufs, *row.levels.true_peak_dbtp, *row.gain_db, *row.speech_lufs);
+        std::printf("fragment %.2f LUFS %.2f dBTP gain %.2f speech %.2f\n", *row.levels.loudness_lufs,
+                    *row.levels.true_peak_dbtp, *row.gain_db, *row.speech_lufs);
     }
     const auto master = table.catalog().master(table.id());
     ASSERT_TRUE(master.ok() && *master);

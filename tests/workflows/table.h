@@ -1,10 +1,10 @@
 // A simulated table, journaled as an import would, with a catalog and a store around it.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <memory>
+
+#include <gtest/gtest.h>
 
 #include "base/files.h"
 #include "journal/writer.h"
@@ -25,7 +25,8 @@ inline std::vector<std::vector<float>> buzzing_voices(std::size_t count, std::si
             const double t = static_cast<double>(i) / kSampleRate;
             const double syllable = std::max(0.0, std::sin(2 * M_PI * 3.1 * t + static_cast<double>(v)));
             double sum = 0;
-            for (int harmonic = 1; harmonic < 12; ++harmonic) sum += std::sin(2 * M_PI * pitch * harmonic * t) / harmonic;
+            for (int harmonic = 1; harmonic < 12; ++harmonic)
+                sum += std::sin(2 * M_PI * pitch * harmonic * t) / harmonic;
             voice[i] = static_cast<float>(0.08 * syllable * sum);
         }
     }
@@ -79,9 +80,11 @@ class Table {
 
     void write_journal(const sandbox::SimulatedTable& table) {
         journal::Committer committer(1);
-        auto writer = journal::Writer::open(committer, journal_root(config_), {id_, table.start_time, BootTime{}, BootId{}});
+        auto writer =
+            journal::Writer::open(committer, journal_root(config_), {id_, table.start_time, BootTime{}, BootId{}});
         ASSERT_TRUE(writer.ok()) << writer.error().message;
-        for (const auto& sender : table.senders) ASSERT_TRUE(writer->append(journal::Binding{BootTime{}, sender.ssrc, sender.user}));
+        for (const auto& sender : table.senders)
+            ASSERT_TRUE(writer->append(journal::Binding{BootTime{}, sender.ssrc, sender.user}));
         BootTime last{};
         for (const sandbox::Arrival& arrival : table.arrivals) {
             const rtp::Parsed parsed = rtp::parse(arrival.datagram);
