@@ -16,6 +16,7 @@ namespace lestapenna::audio {
 namespace {
 
 constexpr std::size_t kFrame = 960;
+constexpr std::size_t kSecond = kSampleRate;
 constexpr std::size_t kMp3Frame = kMp3FrameSamples;
 
 /// A minute of the corpus, or of noise in syllables where it is not there.
@@ -27,8 +28,8 @@ const std::vector<float>& minute() {
         std::vector<float> samples = voice ? std::move(*voice) : std::vector<float>{};
         std::mt19937 random(1);
         std::normal_distribution<float> noise(0, 0.1F);
-        while (samples.size() < 48'000 * 60) samples.push_back(samples.size() / 9600 % 3 == 0 ? 0 : noise(random));
-        samples.resize(48'000 * 60);
+        while (samples.size() < 60 * kSecond) samples.push_back(samples.size() / 9600 % 3 == 0 ? 0 : noise(random));
+        samples.resize(60 * kSecond);
         return samples;
     }();
     return pcm;
@@ -47,7 +48,7 @@ void opus_decode(benchmark::State& state) {
         packets.push_back(encoder.encode(std::span(minute()).subspan(at, kFrame)));
     }
     std::vector<float> out(static_cast<std::size_t>(kMaxOpusPacket.count()));
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         OpusDecoder decoder;
         for (const auto& packet : packets) benchmark::DoNotOptimize(decoder.decode(packet, out));
     }
@@ -57,7 +58,7 @@ BENCHMARK(opus_decode)->ArgName("channels")->Arg(1)->Arg(2)->Unit(benchmark::kMi
 
 void opus_copy(benchmark::State& state) {
     const OpusDecoder decoder;
-    for (auto _ : state) benchmark::DoNotOptimize(OpusDecoder(decoder));
+    for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(OpusDecoder(decoder));
 }
 BENCHMARK(opus_copy);
 
@@ -71,7 +72,7 @@ std::vector<std::uint8_t> encode(const Mp3Format& format) {
 }
 
 void mp3_encode(benchmark::State& state, const Mp3Format& format) {
-    for (auto _ : state) benchmark::DoNotOptimize(encode(format));
+    for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(encode(format));
     report(state);
 }
 BENCHMARK_CAPTURE(mp3_encode, track_64_mono_q3, kTrackMp3)->Unit(benchmark::kMillisecond);
@@ -80,7 +81,7 @@ BENCHMARK_CAPTURE(mp3_encode, master_128_mono_q5, kMasterMp3)->Unit(benchmark::k
 void mp3_decode(benchmark::State& state, const Mp3Format& format) {
     const auto frames = encode(format);
     std::vector<float> pcm;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         Mp3Decoder decoder(format.channels);
         pcm.clear();
         if (!decoder.decode(frames, pcm)) state.SkipWithError("damaged");
@@ -91,7 +92,7 @@ BENCHMARK_CAPTURE(mp3_decode, track_64_mono, kTrackMp3)->Unit(benchmark::kMillis
 BENCHMARK_CAPTURE(mp3_decode, master_128_mono, kMasterMp3)->Unit(benchmark::kMillisecond);
 
 void loudness(benchmark::State& state) {
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         LoudnessMeter meter;
         meter.feed(minute());
         benchmark::DoNotOptimize(LoudnessMeter::integrated({&meter, 1}));
@@ -101,7 +102,7 @@ void loudness(benchmark::State& state) {
 BENCHMARK(loudness)->Unit(benchmark::kMillisecond);
 
 void loudness_and_true_peak(benchmark::State& state) {
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         LoudnessMeter meter;
         meter.feed(minute());
         benchmark::DoNotOptimize(LoudnessMeter::integrated({&meter, 1}));
@@ -115,7 +116,7 @@ void limiter(benchmark::State& state) {
     std::vector<float> raised(minute());
     for (float& sample : raised) sample *= static_cast<float>(from_db(static_cast<double>(state.range(0))));
     std::vector<float> pcm;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         pcm = raised;
         limit(pcm, 1, from_db(-1));
     }

@@ -1,7 +1,7 @@
 // Audio files other than MP3: WAV (RF64 beyond 4 GiB) and FLAC out, whatever libsndfile reads in, Ogg Opus from
-// packets. Writers write to `path` as given: temporary names and renames are the caller's. The same samples make the
-// same bytes. After an error, or without close(), the file is not usable. Thread: an object belongs to one thread at a
-// time.
+// packets. Writers write to `path` as given: temporary names and renames are the caller's. The same samples make
+// the same bytes. After an error, or without close(), the file is not usable.
+// Thread: an object belongs to one thread at a time.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,7 @@ constexpr Samples kWindow{kSampleRate * 4 / 10};  // 400 ms
 
 struct LoudnessMeter::Impl {
     struct Destroy {
-        void operator()(ebur128_state* state) const noexcept { ebur128_destroy(&state); }
+        void operator()(ebur128_state* owned) const noexcept { ebur128_destroy(&owned); }
     };
     std::unique_ptr<ebur128_state, Destroy> state;
     std::size_t channels = 1;

@@ -56,7 +56,7 @@ int start(lame_t lame) {
 
 struct Mp3Encoder::Impl {
     struct Close {
-        void operator()(lame_t lame) const noexcept { lame_close(lame); }
+        void operator()(lame_t owned) const noexcept { lame_close(owned); }
     };
     Mp3Format format;
     std::unique_ptr<lame_global_flags, Close> lame;

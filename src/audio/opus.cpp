@@ -37,16 +37,24 @@ bool concealable(std::size_t samples) {
     return samples > 0 && samples % kPlcStep == 0 && samples <= static_cast<std::size_t>(kMaxOpusPacket.count());
 }
 
+/// The first Opus frame of a packet whose lengths add up: the TOC alone would pass packets that the decoder then
+/// refuses.
+std::optional<std::span<const std::uint8_t>> first_frame(std::span<const std::uint8_t> packet) {
+    if (packet.empty()) return std::nullopt;
+    std::array<const unsigned char*, 48> frames{};
+    std::array<opus_int16, 48> sizes{};
+    const int count = opus_packet_parse(packet.data(), static_cast<opus_int32>(packet.size()), nullptr, frames.data(),
+                                        sizes.data(), nullptr);
+    if (count < 1) return std::nullopt;
+    return std::span(frames[0], static_cast<std::size_t>(sizes[0]));
+}
+
 }  // namespace
 
 std::optional<Samples> opus_duration(std::span<const std::uint8_t> packet) {
-    const auto size = static_cast<opus_int32>(packet.size());
-    if (size == 0) return std::nullopt;
-    // The TOC alone would accept a packet whose frame lengths do not add up, which the decoder then refuses.
-    std::array<const unsigned char*, 48> frames;
-    std::array<opus_int16, 48> sizes;
-    if (opus_packet_parse(packet.data(), size, nullptr, frames.data(), sizes.data(), nullptr) < 1) return std::nullopt;
-    const int samples = opus_packet_get_nb_samples(packet.data(), size, static_cast<int>(kSampleRate));
+    if (!first_frame(packet)) return std::nullopt;
+    const int samples = opus_packet_get_nb_samples(packet.data(), static_cast<opus_int32>(packet.size()),
+                                                   static_cast<int>(kSampleRate));
     return samples > 0 ? std::optional(Samples{samples}) : std::nullopt;
 }
 
@@ -56,17 +64,15 @@ bool is_silence_frame(std::span<const std::uint8_t> packet) {
 }
 
 bool has_fec(std::span<const std::uint8_t> packet) {
-    const auto size = static_cast<opus_int32>(packet.size());
-    std::array<const unsigned char*, 48> frames;
-    std::array<opus_int16, 48> sizes;
-    if (size == 0 || (packet[0] & 0x80) != 0) return false;  // configurations 16 to 31 are CELT, which has no such copy
-    if (opus_packet_parse(packet.data(), size, nullptr, frames.data(), sizes.data(), nullptr) < 1) return false;
-    if (sizes[0] == 0) return false;
+    const auto frame = first_frame(packet);
+    if (!frame || frame->empty()) return false;
+    constexpr unsigned kCelt = 0x80;  // configurations 16 to 31, which have no such copy
+    if ((packet[0] & kCelt) != 0) return false;
     // The first bits of a SILK frame have even odds and so lie bare in its first byte (RFC 6716 sections 4.2.3, 4.2.4):
     // a voice flag for each 20 ms, then the flag asked for; in stereo the same again for the side.
     const int frame_samples = opus_packet_get_samples_per_frame(packet.data(), static_cast<int>(kSampleRate));
     const int voice_flags = std::max(frame_samples / 960, 1);
-    const unsigned flags = *frames[0];
+    const unsigned flags = frame->front();
     const bool mid = (flags >> (7 - voice_flags) & 1) != 0;
     const bool stereo = opus_packet_get_nb_channels(packet.data()) == 2;
     return mid || (stereo && (flags >> (6 - 2 * voice_flags) & 1) != 0);
@@ -119,7 +125,7 @@ bool OpusDecoder::recover(std::span<const std::uint8_t> next, std::span<float> o
 
 struct OpusEncoder::Impl {
     struct Destroy {
-        void operator()(::OpusEncoder* encoder) const noexcept { opus_encoder_destroy(encoder); }
+        void operator()(::OpusEncoder* owned) const noexcept { opus_encoder_destroy(owned); }
     };
     std::unique_ptr<::OpusEncoder, Destroy> encoder;
     int channels = 1;

@@ -13,7 +13,7 @@ constexpr std::size_t kLanes = 4;  // three places between two samples, and one 
 using Taps = std::array<std::array<float, kLanes>, kTaps>;
 
 Taps make_taps() {
-    constexpr double kBeta = 5;  // of 3 to 8 the one that reads the EBU cases 20 to 23 closest
+    constexpr double kBeta = 6;  // flat within 0.006 dB up to 20 kHz (5: 0.035 dB, 8: 0.134 dB; computed)
     Taps taps{};
     for (std::size_t lane = 0; lane < 3; ++lane) {
         const double place = static_cast<double>(lane + 1) / 4 + static_cast<double>(kDetectorReach - 1);

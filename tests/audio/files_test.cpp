@@ -13,6 +13,8 @@
 namespace lestapenna::audio {
 namespace {
 
+using testing::kSecond;
+
 using Bytes = std::vector<std::uint8_t>;
 
 Bytes bytes_of(const std::filesystem::path& path) {
@@ -180,8 +182,8 @@ void write_wav(const std::filesystem::path& path, int rate, int channels, std::s
     const std::size_t data = pcm.size() * 4;
     text("RIFF"), put(36 + data, 4), text("WAVEfmt "), put(16, 4), put(3, 2);
     put(static_cast<std::uint64_t>(channels), 2), put(static_cast<std::uint64_t>(rate), 4);
-    put(static_cast<std::uint64_t>(rate * channels * 4), 4), put(static_cast<std::uint64_t>(channels * 4), 2),
-        put(32, 2);
+    put(static_cast<std::uint64_t>(rate) * static_cast<std::uint64_t>(channels) * 4, 4),
+        put(static_cast<std::uint64_t>(channels) * 4, 2), put(32, 2);
     text("data"), put(data, 4);
     const std::size_t at = out.size();
     out.resize(at + data);
@@ -321,7 +323,7 @@ TEST(OggOpus, FfmpegReadsItsLengthAndTags) {
 
 TEST(OggOpus, MixedPacketLengthsAndADeterministicFile) {
     const test::TempDir folder;
-    const auto voice = testing::babble(48'000 * 4, 37);
+    const auto voice = testing::babble(4 * kSecond, 37);
     OpusStream stream;
     std::size_t at = 0;
     OpusEncoder encoder;

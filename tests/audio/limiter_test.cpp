@@ -12,6 +12,8 @@
 namespace lestapenna::audio {
 namespace {
 
+using testing::kSecond;
+
 double true_peak_db(std::span<const float> pcm, int channels = 1) {
     ebur128_state* state = ebur128_init(static_cast<unsigned>(channels), 48'000, EBUR128_MODE_TRUE_PEAK);
     ebur128_add_frames_float(state, pcm.data(), pcm.size() / static_cast<std::size_t>(channels));
@@ -38,12 +40,12 @@ std::vector<float> limited(std::vector<float> pcm, double ceiling_db, int channe
 /// A minute that is loud enough to keep the limiter busy: the corpus where it is there.
 std::vector<float> hot_speech() {
     auto pcm = testing::speech("en-libri2033-m.opus");
-    if (pcm.empty()) pcm = testing::babble(48'000 * 60, 21);
+    if (pcm.empty()) pcm = testing::babble(60 * kSecond, 21);
     return raised(std::move(pcm), 14);
 }
 
 TEST(Limiter, IdleMeansUntouchedBits) {
-    const auto voice = testing::babble(48'000 * 5, 22, 0.79);  // its curve stays below 0.89
+    const auto voice = testing::babble(5 * kSecond, 22, 0.79);  // its curve stays below 0.89
     ASSERT_LT(to_db(true_peak(voice)), -1.0);
     EXPECT_EQ(limited(voice, -1), voice);
     EXPECT_EQ(limited({}, -1), std::vector<float>{});
@@ -51,7 +53,7 @@ TEST(Limiter, IdleMeansUntouchedBits) {
 }
 
 TEST(Limiter, OnlyTheNeighbourhoodOfAPeakIsTouched) {
-    auto voice = testing::babble(48'000 * 10, 23, 0.3);
+    auto voice = testing::babble(10 * kSecond, 23, 0.3);
     voice[240'000] = 2;
     const auto out = limited(voice, -1);
     EXPECT_LE(std::abs(out[240'000]), from_db(-1) + 1e-6);
@@ -81,10 +83,8 @@ TEST(Limiter, TruePeakOfSpeechStaysUnderTheCeiling) {
                                    "it-espeak1-m.opus", "cond-hot-libri2609-m.flac", "it-customspeech-f.opus"}) {
         const auto voice = testing::speech(name);
         ASSERT_FALSE(voice.empty());
-        for (const double gain : {0.0, 6.0, 12.0, 20.0}) {
-            for (const double ceiling : {-1.0, -2.5}) {
-                EXPECT_LE(true_peak_db(limited(raised(voice, gain), ceiling)), ceiling + 0.1) << name << " +" << gain;
-            }
+        for (const auto& [gain, ceiling] : {std::pair{0.0, -1.0}, {12.0, -2.5}, {20.0, -1.0}}) {
+            EXPECT_LE(true_peak_db(limited(raised(voice, gain), ceiling)), ceiling + 0.1) << name << " +" << gain;
         }
     }
 }

@@ -13,6 +13,8 @@
 namespace lestapenna::audio {
 namespace {
 
+using testing::kSecond;
+
 /// A stretch of 1 kHz sine: peak level in dBFS, seconds. A level of -200 is silence.
 struct Step {
     double dbfs;
@@ -65,7 +67,7 @@ TEST(Loudness, EbuCases1To5Integrated) {
 
 TEST(Loudness, EbuCase6FiveChannels) {
     const std::array<double, 5> levels{-28, -28, -24, -30, -30};  // L R C Ls Rs
-    const auto tone = testing::sine(1000, 1, 48'000 * 20);
+    const auto tone = testing::sine(1000, 1, 20 * kSecond);
     std::vector<float> pcm;
     for (const float x : tone) {
         for (const double level : levels) pcm.push_back(static_cast<float>(x * from_db(level)));
@@ -113,7 +115,7 @@ TEST(Loudness, SilenceAndWhatIsTooShortHaveNone) {
 }
 
 TEST(Loudness, PiecesOfAnySizeMeasureTheSame) {
-    const auto pcm = testing::babble(48'000 * 20, 11);
+    const auto pcm = testing::babble(20 * kSecond, 11);
     const auto whole = measured(pcm, 1);
     LoudnessMeter pieces;
     std::span<const float> rest(pcm);
@@ -215,11 +217,11 @@ std::vector<float> ebu_peak_signal(std::size_t offset) {
     periods(0.5, 24, kSide);
     periods(1.0, 16, 16);
     periods(0.5, 24, kSide);
-    constexpr int kHalf = 511;
+    constexpr std::ptrdiff_t kHalf = 511;
     std::vector<double> taps;
     double sum = 0;
-    for (int k = -kHalf; k <= kHalf; ++k) {
-        const double x = 2 * 23'000.0 / 192'000 * k;
+    for (std::ptrdiff_t k = -kHalf; k <= kHalf; ++k) {
+        const double x = 2 * 23'000.0 / 192'000 * static_cast<double>(k);
         const double sinc = k == 0 ? 1 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
         const double place = static_cast<double>(k) / kHalf;
         taps.push_back(sinc * std::cyl_bessel_i(0, 10 * std::sqrt(1 - place * place)));
@@ -228,7 +230,7 @@ std::vector<float> ebu_peak_signal(std::size_t offset) {
     std::vector<float> out;
     for (std::size_t at = offset; at < fast.size(); at += 4) {
         double value = 0;
-        for (int k = -kHalf; k <= kHalf; ++k) {
+        for (std::ptrdiff_t k = -kHalf; k <= kHalf; ++k) {
             const auto i = static_cast<std::ptrdiff_t>(at) + k;
             if (i < 0 || i >= std::ssize(fast)) continue;
             value += fast[static_cast<std::size_t>(i)] * taps[static_cast<std::size_t>(k + kHalf)] / sum;

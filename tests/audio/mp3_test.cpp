@@ -6,7 +6,9 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <latch>
 #include <limits>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -16,14 +18,16 @@
 namespace lestapenna::audio {
 namespace {
 
+using testing::kSecond;
+
 using Bytes = std::vector<std::uint8_t>;
 constexpr std::array kFormats{kTrackMp3, kMasterMp3, Mp3Format{128, 2, 5}};
 
 std::vector<float> material(std::size_t samples) {
-    auto voice = testing::speech("en-libri2609-m.opus");
-    if (voice.empty()) voice = testing::babble(samples, 7);
-    voice.resize(samples);
-    return voice;
+    static const auto voice = testing::speech("en-libri2609-m.opus");
+    auto pcm = voice.empty() ? testing::babble(samples, 7) : voice;
+    pcm.resize(samples);
+    return pcm;
 }
 
 std::vector<float> as_channels(std::span<const float> mono, int channels) {
@@ -113,7 +117,7 @@ std::string name(const Mp3Format& format) {
 }
 
 TEST(Mp3, FramesAreWholeAndAllOfOneSize) {
-    const auto voice = material(48'000 * 20);
+    const auto voice = material(20 * kSecond);
     for (const auto& format : kFormats) {
         SCOPED_TRACE(name(format));
         const auto pcm = as_channels(voice, format.channels);
@@ -158,7 +162,7 @@ TEST(Mp3, LevelIsKept) {
     for (const auto& format :
          {kTrackMp3, kMasterMp3, Mp3Format{128, 2, 5}, Mp3Format{160, 1, 3}, Mp3Format{96, 1, 3}}) {
         SCOPED_TRACE(name(format));
-        const auto tone = testing::sine(997, 0.25, 48'000 * 5);
+        const auto tone = testing::sine(997, 0.25, 5 * kSecond);
         std::vector<float> pcm;
         for (const float x : tone) pcm.insert(pcm.end(), static_cast<std::size_t>(format.channels), x);
         const auto out = decode_file(as_file(encode(pcm, format), format, Samples{48'000 * 5}));
@@ -169,7 +173,7 @@ TEST(Mp3, LevelIsKept) {
 
 TEST(Mp3, DecoderGivesEveryFrameAndDoesNotCareHowTheyCome) {
     const auto format = kTrackMp3;
-    const auto frames = encode(material(48'000 * 5), format);
+    const auto frames = encode(material(5 * kSecond), format);
     const auto count = frames.size() / format.frame_bytes();
     const auto whole = decode(frames, format);
     ASSERT_EQ(whole.size(), count * static_cast<std::size_t>(kMp3FrameSamples));
@@ -207,7 +211,7 @@ TEST(Mp3, SilentFrameIsExactSilence) {
 
 TEST(Mp3, SilentFramesStandForEncodedSilenceAmongSpeech) {
     const auto format = kTrackMp3;
-    auto voice = material(48'000 * 4);
+    auto voice = material(4 * kSecond);
     std::fill(voice.begin() + 48'000, voice.begin() + 96'000, 0.0F);
     auto frames = encode(voice, format);
     const auto encoded = decode(frames, format);
@@ -255,7 +259,7 @@ TEST(Mp3, FileDecodeIsTheFramesDecodeTrimmed) {
 /// audio.md A2 (c2): frames kN to (k+1)N inclusive behind an Info frame of their own.
 TEST(Mp3, ChunksEndToEndAreTheWholeStream) {
     constexpr std::size_t kChunk = 500;  // frames: 12 s
-    constexpr std::size_t kLength = 48'000 * 50 + 777;
+    constexpr std::size_t kLength = 50 * kSecond + 777;
     for (const auto& format : kFormats) {
         SCOPED_TRACE(name(format));
         const auto frames = encode(as_channels(material(kLength), format.channels), format);
@@ -296,12 +300,12 @@ TEST(Mp3, InfoFrameSaysWhatItMust) {
     EXPECT_EQ(at(kInfo + 8, 4), 12'501U);
     EXPECT_EQ(at(kInfo + 12, 4), 12'502U * 192);
     EXPECT_EQ(std::memcmp(frame.data() + kLame, "LAME3.100", 9), 0);
-    EXPECT_EQ(at(kLame + 21, 3), 576U << 12 | 576U) << "audio.md A3.3: a whole chunk is padded by 576";
+    EXPECT_EQ(at(kLame + 21, 3), 576U << 12U | 576U) << "audio.md A3.3: a whole chunk is padded by 576";
     EXPECT_EQ(at(kLame + 28, 4), 12'502U * 192);
     unsigned crc = 0;  // over all that stands before it
     for (std::size_t i = 0; i < kLame + 34; ++i) {
         for (unsigned bit = 0; bit < 8; ++bit) {
-            const bool odd = ((crc ^ frame[i] >> bit) & 1) != 0;
+            const bool odd = ((crc ^ static_cast<unsigned>(frame[i]) >> bit) & 1U) != 0;
             crc = crc >> 1 ^ (odd ? 0xA001U : 0U);
         }
     }
@@ -345,7 +349,7 @@ TEST(Mp3, InfoFrameIsLaidOutLikeLames) {
 }
 
 TEST(Mp3, EncoderIsDeterministicAndSurvivesWildInput) {
-    const auto voice = material(48'000 * 3);
+    const auto voice = material(3 * kSecond);
     EXPECT_EQ(encode(voice, kTrackMp3), encode(voice, kTrackMp3));
     auto wild = voice;
     for (std::size_t i = 0; i < wild.size(); i += 1000) wild[i] = i % 2000 == 0 ? 1e30F : -std::nanf("");
@@ -353,6 +357,43 @@ TEST(Mp3, EncoderIsDeterministicAndSurvivesWildInput) {
     const auto frames = encode(wild, kTrackMp3);
     EXPECT_EQ(frames.size(), static_cast<std::size_t>(mp3_frames(Samples{48'000 * 3})) * 192);
     for (const float x : decode(frames, kTrackMp3)) ASSERT_TRUE(std::isfinite(x));
+}
+
+/// LAME fills tables that all encoders share. Rendering with any number of threads must make the same bytes.
+TEST(Mp3, EncodersAndDecodersSideBySideMakeTheSameAsAlone) {
+    constexpr std::size_t kThreads = 8;
+    const auto voice = material(3 * kSecond);
+    std::vector<Bytes> frames(kThreads);
+    std::vector<std::vector<float>> pcm(kThreads);
+    {
+        std::latch start(kThreads);
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < kThreads; ++i) {
+            threads.emplace_back([&, i] {
+                start.arrive_and_wait();
+                const auto& format = i % 2 == 0 ? kTrackMp3 : kMasterMp3;
+                frames[i] = encode(voice, format);
+                pcm[i] = decode(frames[i], format);
+            });
+        }
+    }
+    for (std::size_t i = 0; i < kThreads; ++i) {
+        const auto& format = i % 2 == 0 ? kTrackMp3 : kMasterMp3;
+        EXPECT_EQ(frames[i], encode(voice, format));
+        EXPECT_EQ(pcm[i], decode(frames[i], format));
+    }
+}
+
+TEST(Mp3, FilesOfFfmpegPlayTheirLength) {
+    if (!test::has_program("ffmpeg")) GTEST_SKIP() << "needs ffmpeg";
+    const test::TempDir folder;
+    auto writer = AudioFileWriter::create(folder / "in.wav", SampleFormat::wav_16);
+    ASSERT_TRUE(writer && writer->write(material(123'456)) && writer->close());
+    const auto run = test::run_process({"ffmpeg", "-v", "error", "-nostdin", "-i", folder / "in.wav", "-b:a", "64k",
+                                        "-metadata", "title=x", folder / "out.mp3"});
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    std::ifstream in(folder / "out.mp3", std::ios::binary);
+    EXPECT_EQ(decode_file(Bytes{std::istreambuf_iterator<char>(in), {}}).size(), 123'456U);
 }
 
 TEST(Mp3, DamagedInputIsAnError) {

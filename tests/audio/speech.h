@@ -17,6 +17,8 @@
 
 namespace lestapenna::audio::testing {
 
+inline constexpr std::size_t kSecond = kSampleRate;  ///< samples
+
 /// Mono samples of one corpus file; empty when the corpus is not there.
 inline std::vector<float> speech(const std::string& name) {
     const auto data = test::test_data();
