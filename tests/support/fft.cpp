@@ -1,6 +1,8 @@
 #include "fft.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <numbers>
 #include <utility>
 
@@ -35,25 +37,68 @@ void fft(std::span<std::complex<double>> values) {
     }
 }
 
-std::vector<double> correlate(std::span<const float> pattern, std::span<const float> signal) {
+namespace {
+
+using Spectrum = std::vector<std::complex<double>>;
+
+/// Divides each value by the RMS of those within `reach` bins; what is 40 dB below the mean is not lifted further.
+void whiten(Spectrum& spectrum, std::size_t reach) {
+    const std::size_t size = spectrum.size();
+    std::vector<double> sums(size + 1);
+    for (std::size_t i = 0; i < size; ++i) sums[i + 1] = sums[i] + std::norm(spectrum[i]);
+    const double floor = 1e-4 * sums[size] / static_cast<double>(size);
+    if (floor <= 0) return;
+    for (std::size_t i = 0; i < size; ++i) {
+        const std::size_t from = i > reach ? i - reach : 0;
+        const std::size_t until = std::min(size, i + reach + 1);
+        spectrum[i] /= std::sqrt((sums[until] - sums[from]) / static_cast<double>(until - from) + floor);
+    }
+}
+
+}  // namespace
+
+std::vector<double> whitened_correlation(std::span<const float> pattern, std::span<const float> signal,
+                                         double smoothing) {
     if (pattern.empty() || pattern.size() > signal.size()) return {};
     const std::size_t size = std::bit_ceil(signal.size());
-    // Both real sequences go through one transform: z = signal + i pattern.
-    std::vector<std::complex<double>> z(size);
+    // Two real sequences go through one transform, forwards and back: z = signal + i pattern.
+    Spectrum z(size);
     for (std::size_t i = 0; i < signal.size(); ++i) z[i].real(signal[i]);
     for (std::size_t i = 0; i < pattern.size(); ++i) z[i].imag(pattern[i]);
     fft(z);
-    std::vector<std::complex<double>> product(size);
+    Spectrum of_signal(size);
+    Spectrum of_pattern(size);
     for (std::size_t i = 0; i < size; ++i) {
-        const std::complex<double> a = z[i];
-        const std::complex<double> b = std::conj(z[(size - i) % size]);
-        const std::complex<double> of_signal = (a + b) * 0.5;
-        const std::complex<double> of_pattern = (a - b) * std::complex<double>(0, -0.5);
-        product[i] = std::conj(of_signal * std::conj(of_pattern));  // conjugate: a forward transform then inverts
+        const std::complex<double> mirrored = std::conj(z[(size - i) % size]);
+        of_signal[i] = (z[i] + mirrored) * 0.5;
+        of_pattern[i] = (z[i] - mirrored) * std::complex<double>(0, -0.5);
     }
-    fft(product);
+    const auto reach = static_cast<std::size_t>(smoothing * static_cast<double>(size) / 2);
+    whiten(of_signal, reach);
+    whiten(of_pattern, reach);
+
+    double pattern_energy = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        pattern_energy += std::norm(of_pattern[i]) / static_cast<double>(size);
+        const std::complex<double> product = of_signal[i] * std::conj(of_pattern[i]);
+        z[i] = std::conj(product +
+                         std::complex<double>(0, 1) * of_signal[i]);  // conjugate: a forward transform then inverts
+    }
+    fft(z);  // real: correlation, -imaginary: the whitened signal; both times `size`
+
+    const auto whitened = [&](std::size_t i) { return z[i].imag() / static_cast<double>(size); };
+    double total = 0;
+    for (std::size_t i = 0; i < signal.size(); ++i) total += whitened(i) * whitened(i);
+    if (total <= 0 || pattern_energy <= 0) return {};
+    const double floor = 1e-6 * total * static_cast<double>(pattern.size()) / static_cast<double>(signal.size());
+    double window = 0;
+    for (std::size_t i = 0; i < pattern.size(); ++i) window += whitened(i) * whitened(i);
     std::vector<double> result(signal.size() - pattern.size() + 1);
-    for (std::size_t k = 0; k < result.size(); ++k) result[k] = product[k].real() / static_cast<double>(size);
+    for (std::size_t k = 0; k < result.size(); ++k) {
+        result[k] = z[k].real() / static_cast<double>(size) / std::sqrt(pattern_energy * std::max(window, floor));
+        if (k + 1 == result.size()) break;
+        window += whitened(k + pattern.size()) * whitened(k + pattern.size()) - whitened(k) * whitened(k);
+    }
     return result;
 }
 
