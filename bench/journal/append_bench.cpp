@@ -25,7 +25,7 @@ Packet packet(std::uint32_t n, const std::vector<std::uint8_t>& payload) {
 }
 
 std::filesystem::path fresh_folder(const char* name) {
-    const auto folder = std::filesystem::temp_directory_path() / name;
+    auto folder = std::filesystem::temp_directory_path() / name;
     std::filesystem::remove_all(folder);
     return folder;
 }

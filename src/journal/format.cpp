@@ -319,14 +319,15 @@ RecordHead read_head(std::span<const std::uint8_t> bytes) {
     return head;
 }
 
-std::size_t encoded_bytes(const Record& record) noexcept {
+// A Record is never valueless (its members can not throw), so visiting it does not throw.
+std::size_t encoded_bytes(const Record& record) noexcept {  // NOLINT(bugprone-exception-escape)
     const auto time = time_of(record).time_since_epoch();
     if (time > kMaxTime || time < -kMaxTime) return 0;
     const std::size_t payload = std::visit(Size{}, record);
     return payload == 0 ? 0 : kRecordHeaderBytes + payload;
 }
 
-void encode(const Record& record, std::span<std::uint8_t> into) noexcept {
+void encode(const Record& record, std::span<std::uint8_t> into) noexcept {  // NOLINT(bugprone-exception-escape)
     Out out(into.data());
     std::uint8_t flags = 0;
     if (const auto* packet = std::get_if<Packet>(&record)) {

@@ -10,7 +10,7 @@ namespace lestapenna::journal {
 
 namespace {
 
-constexpr std::size_t kBatchBytes = 256 * 1024;  // of one write(2); a busy table fills 200 bytes in 10 ms
+constexpr std::size_t kBatchBytes = 4 * kBlockBytes;  // of one write(2); a busy table fills 200 bytes in 10 ms
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLongestBackoff{5'000};
 constexpr int kNameTries = 16;

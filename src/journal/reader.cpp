@@ -83,6 +83,7 @@ std::string session_of(const std::vector<Candidate>& candidates, const std::stri
 
 Status Reader::Impl::plan_first(const std::vector<SegmentFile>& files) {
     std::vector<Candidate> candidates;
+    candidates.reserve(files.size());
     for (const SegmentFile& file : files) candidates.push_back(look_at(file, ""));
     session_id = session_of(candidates, folder.filename().string());
     std::string reasons;
