@@ -100,6 +100,7 @@ std::string record_text(const Item& item, const Json& json) {
         line += ' ' + key + '=';
         line += value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : dump(value);
     }
+    line.erase(line.find_last_not_of(' ') + 1);
     return line;
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 // A PNG-like signature: a transfer that strips the high bit or rewrites line ends is seen at once.
 constexpr std::array<std::uint8_t, 8> kMagic = {0x8B, 'L', 'P', 'J', '\r', '\n', 0x1A, '\n'};
+constexpr const char* kForeign = "is not a journal segment (it does not begin like one)";
 constexpr std::size_t kHeaderBytes = 176;  // what is used, and covered by the header's checksum
 constexpr std::size_t kHeaderCrcAt = 12;
 
@@ -248,7 +249,7 @@ Error damaged(std::string what) {
 Result<SegmentHeader> decode_copy(std::span<const std::uint8_t> bytes) {
     In in(bytes);
     const auto magic = in.take(kMagic.size());
-    if (!std::ranges::equal(magic, kMagic)) return damaged("is not a journal segment (it does not begin like one)");
+    if (!std::ranges::equal(magic, kMagic)) return damaged(kForeign);
     const auto version = in.get<std::uint16_t>();
     const auto used = in.get<std::uint16_t>();
     const auto crc = in.get<std::uint32_t>();
@@ -285,7 +286,11 @@ Result<SegmentHeader> decode_copy(std::span<const std::uint8_t> bytes) {
 
 Result<SegmentHeader> decode_header(std::span<const std::uint8_t> bytes) {
     if (bytes.empty()) return damaged("is empty");
-    if (bytes.size() < kHeaderArea) return damaged("is cut off inside its header");
+    const auto magic = bytes.first(std::min(bytes.size(), kMagic.size()));
+    if (bytes.size() < kHeaderArea && std::ranges::equal(magic, std::span(kMagic).first(magic.size()))) {
+        return damaged("is cut off inside its header");
+    }
+    if (bytes.size() < kHeaderArea) return damaged(kForeign);
     auto header = decode_copy(bytes.first(kHeaderBytes));
     if (header) return header;
     auto copy = decode_copy(bytes.subspan(kHeaderCopyAt, kHeaderBytes));

@@ -94,6 +94,9 @@ Status Reader::Impl::plan_first(const std::vector<SegmentFile>& files) {
         reasons += (reasons.empty() ? "" : "; ") + candidate.file.path.filename().string() + " " +
                    candidate.header.error().message;
     }
+    if (session_id.empty() && alone) {
+        return Error{ErrorKind::damaged, alone->path.string() + " " + candidates.front().header.error().message};
+    }
     if (session_id.empty()) {
         return Error{ErrorKind::damaged, "nothing in " + folder.string() + " can be read as a journal: " + reasons};
     }
@@ -271,7 +274,7 @@ Result<Reader> Reader::open(const std::filesystem::path& folder) {
 Result<Reader> Reader::open_segment(const std::filesystem::path& file) {
     std::error_code error;
     if (!std::filesystem::is_regular_file(file, error)) {
-        return Error{ErrorKind::not_found, "there is no file " + file.string()};
+        return Error{ErrorKind::not_found, "there is no file or folder " + file.string()};
     }
     auto impl = std::make_unique<Impl>();
     impl->folder = file;

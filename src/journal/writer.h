@@ -73,8 +73,8 @@ class Writer {
     /// False when there is no room, or the record breaks a limit of record.h.
     bool append(const Record& record) noexcept;
 
-    /// For a feeder that can wait, like an import: returns when the ring is at most half full, or says why it can not
-    /// drain.
+    /// For a feeder that can wait, like an import: returns when the ring is at most half full, so that the other half
+    /// can be appended before the next call; or says why it can not drain.
     Status wait_for_room();
 
     /// Waits until everything accepted is durable, or says why it is not.

@@ -26,7 +26,7 @@ TEST(Writer, AKilledWriterLeavesWhatItPromised) {
     const unsigned seed = device();
     std::mt19937 random(seed);
     for (int round = 0; round < 8; ++round) {
-        const TempFolder root;
+        const test::TempDir root;
         auto* shared = new (page) Shared{};
         const std::uint64_t target = 1 + random() % 30'000;
         const pid_t child = fork();

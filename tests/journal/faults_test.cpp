@@ -11,7 +11,7 @@ namespace {
 
 // The disk hangs (a write fails with a full disk, again and again): the ring fills, then appends are refused.
 TEST(Writer, AFullRingIsCountedAndJournaledAsAGap) {
-    const TempFolder root;
+    const test::TempDir root;
     FailingFiles files;
     Committer committer;
     WriterOptions options;
@@ -73,7 +73,7 @@ class Faults : public testing::TestWithParam<Fault> {};
 // Faults at every k-th call: nothing lost, nothing twice, and durable() never passes what a reader finds.
 TEST_P(Faults, NothingIsLostOrDeliveredTwice) {
     for (const int k : {0, 1, 2, 3, 5, 8}) {
-        const TempFolder root;
+        const test::TempDir root;
         FailingFiles files;
         Committer committer;
         WriterOptions options;
@@ -118,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // A sync that fails is never followed by "durable" for the bytes of that file.
 TEST(Writer, DurableStandsStillWhileSyncsFail) {
-    const TempFolder root;
+    const test::TempDir root;
     FailingFiles files;
     Committer committer;
     WriterOptions options;
@@ -144,7 +144,7 @@ TEST(Writer, DurableStandsStillWhileSyncsFail) {
 
 // The reader met the end of a segment that was then given up: what it read there must not come again.
 TEST(Writer, AReaderAheadOfAFailedSyncSeesNothingTwice) {
-    const TempFolder root;
+    const test::TempDir root;
     FailingFiles files;
     Committer committer;
     WriterOptions options;
@@ -169,7 +169,7 @@ TEST(Writer, AReaderAheadOfAFailedSyncSeesNothingTwice) {
 }
 
 TEST(Writer, AFullDiskLosesNothingThatFitsTheRing) {
-    const TempFolder root;
+    const test::TempDir root;
     if (mount("tmpfs", root.path().c_str(), "tmpfs", 0, "size=1m") != 0) {
         GTEST_SKIP() << "needs root to mount a small tmpfs: " << strerror(errno);
     }

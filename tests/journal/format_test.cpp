@@ -125,6 +125,7 @@ TEST(Format, ABadHeaderSaysWhatIsWrong) {
     EXPECT_EQ(reason(std::span(area).first(100)), "is cut off inside its header");
     const std::vector<std::uint8_t> text(kHeaderArea, 'x');
     EXPECT_NE(reason(text).find("is not a journal segment"), std::string::npos);
+    EXPECT_NE(reason(std::span(text).first(100)).find("is not a journal segment"), std::string::npos);
     auto newer = area;
     newer[8] = newer[kHeaderCopyAt + 8] = 2;
     EXPECT_NE(reason(newer).find("written by a newer version (format 2); this program reads format 1"),

@@ -16,7 +16,7 @@ constexpr std::uint32_t kRecords = 1'500;
 class ReaderTest : public testing::Test {
   protected:
     static void SetUpTestSuite() {
-        made = new TempFolder;
+        made = new test::TempDir;
         Committer committer;
         WriterOptions options;
         options.segment_span = seconds{2};  // 400 samples, about two blocks
@@ -40,12 +40,12 @@ class ReaderTest : public testing::Test {
         spit(segment(number), bytes);
     }
 
-    static TempFolder* made;
+    static test::TempDir* made;
 
   private:
-    TempFolder root_;
+    test::TempDir root_;
 };
-TempFolder* ReaderTest::made = nullptr;
+test::TempDir* ReaderTest::made = nullptr;
 
 TEST_F(ReaderTest, AWholeJournalEndsSealed) {
     auto reader = Reader::open(folder());
@@ -88,7 +88,7 @@ TEST_F(ReaderTest, PayloadsAreFetchedAgainByReference) {
 }
 
 TEST_F(ReaderTest, NoFolderNoSegmentNoHeaderAreThreeErrors) {
-    const TempFolder empty;
+    const test::TempDir empty;
     EXPECT_EQ(Reader::open(empty.path() / "nobody").error().kind, ErrorKind::not_found);
     EXPECT_EQ(Reader::open(empty.path()).error().kind, ErrorKind::not_found);
     spit(empty.path() / "000001.log", {});
@@ -119,7 +119,7 @@ TEST_F(ReaderTest, AMissingSegmentIsNamedAndTheRestIsRead) {
 }
 
 TEST_F(ReaderTest, ForeignNewerAndRenamedSegmentsAreNamedAndTheRestIsRead) {
-    const TempFolder other;
+    const test::TempDir other;
     Committer committer;
     write_samples(committer, other, test_head("stranger"), 0, 10);
     write_samples(committer, other, test_head("stranger"), 10, 20);
@@ -316,7 +316,7 @@ TEST_F(ReaderTest, ZeroedSectorsAreReported) {
 }
 
 TEST(ReaderCuts, EveryCutOfASmallJournalEndsAtAWholeRecord) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     write_samples(committer, root, test_head(), 0, 30);
     const auto folder = root.path() / "01TEST";

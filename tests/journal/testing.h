@@ -1,4 +1,4 @@
-// What the journal's tests share: a folder that goes away, sample records, and a disk that fails when told.
+// What the journal's tests share: sample records, and a disk that fails when told.
 #pragma once
 
 #include <atomic>
@@ -15,26 +15,9 @@
 #include "journal/format.h"
 #include "journal/reader.h"
 #include "journal/writer.h"
+#include "support.h"
 
 namespace lestapenna::journal {
-
-class TempFolder {
-  public:
-    TempFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "journal-test-XXXXXX").string();
-        if (mkdtemp(name.data()) != nullptr) path_ = name;
-    }
-    TempFolder(const TempFolder&) = delete;
-    TempFolder& operator=(const TempFolder&) = delete;
-    ~TempFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 inline constexpr BootTime kAnchor{seconds{1'000}};
 
@@ -156,13 +139,13 @@ inline void expect_samples(const Reading& reading, std::uint32_t count, std::uin
     for (std::uint32_t n = 0; n < count; ++n) ASSERT_EQ(reading.records[n], sample_bytes(n, seed)) << n;
 }
 
-inline Writer open_writer(Committer& committer, const TempFolder& root, const WriterOptions& options = {}) {
+inline Writer open_writer(Committer& committer, const test::TempDir& root, const WriterOptions& options = {}) {
     auto writer = Writer::open(committer, root.path(), test_head(), options);
     if (!writer) ADD_FAILURE() << writer.error().message;
     return *std::move(writer);
 }
 /// Samples [from, to) as one run of a recorder.
-inline void write_samples(Committer& committer, const TempFolder& root, const SessionHead& head, std::uint32_t from,
+inline void write_samples(Committer& committer, const test::TempDir& root, const SessionHead& head, std::uint32_t from,
                           std::uint32_t to) {
     auto writer = Writer::open(committer, root.path(), head);
     ASSERT_TRUE(writer.ok()) << writer.error().message;

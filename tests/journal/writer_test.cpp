@@ -10,7 +10,7 @@ namespace lestapenna::journal {
 namespace {
 
 TEST(Writer, WhatIsAppendedIsRead) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     {
         Writer writer = open_writer(committer, root);
@@ -32,7 +32,7 @@ TEST(Writer, WhatIsAppendedIsRead) {
 }
 
 TEST(Writer, SegmentsCloseBySessionTimeAndBySize) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     WriterOptions options;
     options.segment_span = seconds{5};  // 1000 samples
@@ -51,7 +51,7 @@ TEST(Writer, SegmentsCloseBySessionTimeAndBySize) {
 }
 
 TEST(Writer, ASecondWriterIsToldThatTheSessionIsLocked) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     const Writer writer = open_writer(committer, root);
     const auto second = Writer::open(committer, root.path(), test_head());
@@ -60,7 +60,7 @@ TEST(Writer, ASecondWriterIsToldThatTheSessionIsLocked) {
 }
 
 TEST(Writer, AJournalIsContinuedWithANewAnchor) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     write_samples(committer, root, test_head(), 0, 100);
     SessionHead head = test_head();
@@ -74,7 +74,7 @@ TEST(Writer, AJournalIsContinuedWithANewAnchor) {
 }
 
 TEST(Writer, ATornTailIsCutOnceAndTheJournalGoesOn) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     write_samples(committer, root, test_head(), 0, 100);
     const auto first = root.path() / "01TEST" / "000001.log";
@@ -94,7 +94,7 @@ TEST(Writer, ATornTailIsCutOnceAndTheJournalGoesOn) {
 }
 
 TEST(Writer, AFileWithoutAHeaderIsVoid) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     write_samples(committer, root, test_head(), 0, 100);
     spit(root.path() / "01TEST" / "000002.log", {1, 2, 3});
@@ -106,7 +106,7 @@ TEST(Writer, AFileWithoutAHeaderIsVoid) {
 }
 
 TEST(Writer, AFolderOfAnotherSessionIsRefused) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     write_samples(committer, root, test_head("other"), 0, 10);
     std::filesystem::rename(root.path() / "other", root.path() / "01TEST");
@@ -116,7 +116,7 @@ TEST(Writer, AFolderOfAnotherSessionIsRefused) {
 }
 
 TEST(Writer, RecordsBeyondALimitAreRefusedAndCounted) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     Writer writer = open_writer(committer, root);
     const std::vector<std::uint8_t> large(9'000);
@@ -126,7 +126,7 @@ TEST(Writer, RecordsBeyondALimitAreRefusedAndCounted) {
 }
 
 TEST(Writer, AReaderFollowsALiveWriter) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer;
     WriterOptions options;
     options.write_interval = milliseconds{1};
@@ -156,7 +156,7 @@ TEST(Writer, AReaderFollowsALiveWriter) {
 }
 
 TEST(Writer, ManyJournalsShareOneCommitter) {
-    const TempFolder root;
+    const test::TempDir root;
     Committer committer(4);
     std::vector<Writer> writers;
     for (int i = 0; i < 40; ++i) {
