@@ -13,6 +13,14 @@ namespace {
 
 constexpr Samples kHop{kSampleRate / 10};         // 100 ms
 constexpr Samples kWindow{kSampleRate * 4 / 10};  // 400 ms
+// After so much exact silence no block holds anything and the filters have rung out: more of it is counted, not measured.
+// Most of a player's track is silence, and the meter would be a seventh of the cost of rendering it.
+constexpr int kSilentHops = 8;
+constexpr float kNothing = -std::numeric_limits<float>::infinity();
+
+bool is_silent(std::span<const float> samples) {
+    return std::ranges::all_of(samples, [](float x) { return x == 0.0F; });
+}
 
 }  // namespace
 
@@ -24,6 +32,24 @@ struct LoudnessMeter::Impl {
     std::size_t channels = 1;
     Samples fed{};
     std::vector<float> momentary;
+    bool hop_silent = true;  ///< so far
+    int silent_hops = 0;     ///< in a row, before this one
+
+    void add(std::span<const float> interleaved) {
+        const std::size_t frames = interleaved.size() / channels;
+        const bool silent = is_silent(interleaved);
+        const bool skipped = silent && silent_hops >= kSilentHops && Samples{static_cast<std::int64_t>(frames)} == kHop;
+        if (!skipped) ebur128_add_frames_float(state.get(), interleaved.data(), frames);
+        hop_silent = hop_silent && silent;
+        fed += Samples{static_cast<std::int64_t>(frames)};
+        if (fed % kHop != Samples{0}) return;
+        silent_hops = hop_silent ? silent_hops + 1 : 0;
+        hop_silent = true;
+        if (fed < kWindow) return;
+        double lufs = static_cast<double>(kNothing);
+        if (!skipped) ebur128_loudness_momentary(state.get(), &lufs);
+        momentary.push_back(static_cast<float>(lufs));
+    }
 };
 
 LoudnessMeter::LoudnessMeter(int channels) : impl_(std::make_unique<Impl>()) {
@@ -42,13 +68,17 @@ void LoudnessMeter::feed(std::span<const float> interleaved) {
     while (!interleaved.empty()) {
         const auto to_hop = static_cast<std::size_t>((kHop - meter.fed % kHop).count());
         const std::size_t frames = std::min(to_hop, interleaved.size() / meter.channels);
-        ebur128_add_frames_float(meter.state.get(), interleaved.data(), frames);
+        meter.add(interleaved.first(frames * meter.channels));
         interleaved = interleaved.subspan(frames * meter.channels);
-        meter.fed += Samples{static_cast<std::int64_t>(frames)};
-        if (meter.fed % kHop != Samples{0} || meter.fed < kWindow) continue;
-        double lufs = 0;
-        ebur128_loudness_momentary(meter.state.get(), &lufs);
-        meter.momentary.push_back(static_cast<float>(lufs));
+    }
+}
+
+void LoudnessMeter::feed_silence(Samples length) {
+    const std::vector<float> zeros(static_cast<std::size_t>(kHop.count()) * impl_->channels);
+    while (length > Samples{0}) {
+        const Samples part = std::min(length, kHop - impl_->fed % kHop);
+        impl_->add(std::span(zeros).first(static_cast<std::size_t>(part.count()) * impl_->channels));
+        length -= part;
     }
 }
 

@@ -24,6 +24,7 @@ class LoudnessMeter {
     LoudnessMeter& operator=(LoudnessMeter&&) noexcept;
     ~LoudnessMeter();
     void feed(std::span<const float> interleaved);
+    void feed_silence(Samples length);
     /// Integrated loudness in LUFS of all parts together; nothing when no block passes the -70 LUFS gate.
     static std::optional<double> integrated(std::span<const LoudnessMeter> parts);
     /// Loudness of each 400 ms block fed so far, in LUFS, in order (-infinity for silence).

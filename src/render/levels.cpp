@@ -8,8 +8,6 @@ namespace lestapenna::render {
 
 namespace {
 
-constexpr Samples kGateStep{4'800};   ///< the meter takes a block each 100 ms
-constexpr Samples kGapHeard{38'400};  ///< 800 ms: after this much silence no block holds any of what came before
 constexpr std::size_t kLevelBlock = 960;
 constexpr double kSpeechSpread = 12.0;  ///< LU below the 95th percentile
 constexpr double kAbsoluteGate = -70.0;
@@ -31,14 +29,7 @@ T percentile(std::vector<T>& values, double share) {
 }  // namespace
 
 void LevelMeter::add(SamplePos at, std::span<const float> audio) {
-    if (samples_ == 0) end_ = at - at.time_since_epoch() % kGateStep;  // the blocks' grid
-    // Silence is not fed in full: so much that the meter's blocks fall where they would fall in the whole file.
-    const Samples gap = at - end_;
-    if (gap > Samples{0}) {
-        const Samples fed = gap <= kGapHeard ? gap : kGapHeard + (gap - kGapHeard) % kGateStep;
-        const std::vector<float> zeros(static_cast<std::size_t>(fed.count()));
-        meter_.feed(zeros);
-    }
+    if (at > end_) meter_.feed_silence(at - end_);
     meter_.feed(audio);
     end_ = std::max(end_, at + Samples{static_cast<std::int64_t>(audio.size())});
     samples_ += static_cast<std::int64_t>(audio.size());
@@ -54,8 +45,7 @@ void LevelMeter::add(SamplePos at, std::span<const float> audio) {
 
 Levels LevelMeter::finish(Samples length) {
     Levels levels;
-    const std::vector<float> tail(static_cast<std::size_t>(kGapHeard.count()));
-    meter_.feed(tail);
+    meter_.feed_silence(audio::kMeterOverlap);  // the blocks that still hold the last words
     levels.lufs = audio::LoudnessMeter::integrated({&meter_, 1});
     levels.sample_peak = peak_;
     if (length > Samples{0}) levels.packet_share = static_cast<double>(samples_) / static_cast<double>(length.count());

@@ -49,11 +49,15 @@ class Table {
     catalog::Catalog& catalog() { return *catalog_; }
     store::ObjectStore& store() { return *store_; }
 
-    /// Finishes the session with so many threads.
-    void finish(unsigned threads) {
+    Tools tools(unsigned threads) {
         render::Work work;
         work.threads = threads;
-        auto session = Session::open({config_, *catalog_, *store_, work}, id_);
+        return {config_, *catalog_, *store_, work};
+    }
+
+    /// Finishes the session with so many threads.
+    void finish(unsigned threads) {
+        auto session = Session::open(tools(threads), id_);
         ASSERT_TRUE(session.ok()) << session.error().message;
         const Status status = finish_session(*session);
         ASSERT_TRUE(status.ok()) << status.error().message;
