@@ -125,12 +125,13 @@ struct Builder::Impl {
             const Observation& packet = source.packets[i];
             Counts here;
             here.received = 1;
-            here.late = placement.late[i];
+            here.late = placement.fates[i] == Fate::late;
+            here.stray = placement.fates[i] == Fate::runaway;
             here.parked = packet.parked;
             here.undecryptable = packet.undecryptable;
             if (i > 0) here.lost = static_cast<std::uint64_t>(packet.seq - source.packets[i - 1].seq - 1);
             missing += static_cast<std::int64_t>(here.lost);
-            if (here.late + here.undecryptable > 0) {
+            if (placement.fates[i] != Fate::placed) {
                 ++missing;
             } else {
                 if (placed_before >= 0) {

@@ -37,6 +37,9 @@ constexpr std::int64_t kNoStall = ms(10'000);
 constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
 constexpr SessionTime kForever = SessionTime::max();
 
+// Nothing is played this long before it arrived: who sends ten hours of audio in a minute does not make the session
+// longer.
+constexpr std::int64_t kMostAhead = ms(5'000);
 // Clients end a run with five silence frames.
 constexpr std::int64_t kSilenceFrames = 5;
 
@@ -59,7 +62,7 @@ std::vector<Piece> cut(const std::vector<Observation>& packets) {
         const bool silence_ends = before.silence && !here.silence;
         if (!hole && !silence_ends && here.delay() - before.delay() < kArrivalStep) continue;
         pieces.back().end = i;
-        pieces.push_back({i, packets.size(), hole, before.silence || here.seq - before.seq > kSilenceFrames});
+        pieces.push_back({i, packets.size(), hole, silence_ends || here.seq - before.seq > kSilenceFrames});
     }
     return pieces;
 }
@@ -82,7 +85,7 @@ class Placer {
 
     Placement run() {
         result_.positions.resize(packets_.size());
-        result_.late.resize(packets_.size());
+        result_.fates.resize(packets_.size());
         for (piece_ = 0; piece_ < pieces_.size(); ++piece_) {
             anchor();
             for (std::size_t i = pieces_[piece_].begin; i < pieces_[piece_].end; ++i) put(i);
@@ -212,6 +215,12 @@ class Placer {
         return target_ > offset_ ? 1 : target_ < offset_ ? -1 : 0;
     }
 
+    [[nodiscard]] Fate fate_of(const Observation& packet, std::int64_t at) const {
+        if (packet.known >= windows_.closing(windows_.index(at))) return Fate::late;
+        if (at > packet.arrival + kMostAhead) return Fate::runaway;
+        return packet.undecryptable ? Fate::closed : Fate::placed;
+    }
+
     void put(std::size_t i) {
         const Observation& packet = packets_[i];
         // A timestamp that advances by less than the packets hold can only be played as fast as they are long.
@@ -219,11 +228,10 @@ class Placer {
         const std::int64_t at = packet.timestamp + offset_;
         result_.positions[i] = at;
         if (i > 0) missing_ += packet.seq - packets_[i - 1].seq - 1;
-        const bool late = packet.known >= windows_.closing(windows_.index(at));
-        result_.late[i] = late;
+        const Fate fate = result_.fates[i] = fate_of(packet, at);
         const int slipped = slip(i);
         offset_ += slipped;
-        if (late || packet.undecryptable) {
+        if (fate != Fate::placed) {
             ++missing_;
             return;
         }

@@ -24,10 +24,18 @@ struct Windows {
     [[nodiscard]] SessionTime closing(std::int64_t index) const;
 };
 
+/// What became of an observation.
+enum class Fate : std::uint8_t {
+    placed,
+    late,     ///< journaled after its window closed
+    closed,   ///< undecryptable: it has a place, but nothing to play
+    runaway,  ///< its sender claims more audio than time has passed
+};
+
 struct Placement {
     std::vector<PlacedPacket> packets;
     std::vector<std::int64_t> positions;  ///< of each observation, placed or not (for the ledger)
-    std::vector<bool> late;               ///< of each observation
+    std::vector<Fate> fates;              ///< of each observation
     std::uint64_t unplaceable_runs = 0;
 };
 

@@ -55,7 +55,7 @@ struct Counts {
     std::uint64_t parked = 0;            ///< waited for a key or a binding
     std::uint64_t undecryptable = 0;     ///< arrived, but could not be opened
     std::uint64_t concealed = 0;         ///< of the lost, late and undecryptable ones: filled by PLC or FEC
-    std::uint64_t stray = 0;             ///< with a sequence number from nowhere that no second packet confirmed
+    std::uint64_t stray = 0;             ///< from nowhere: a lone jump of the sequence, or audio far ahead of its time
     std::uint64_t unplaceable_runs = 0;  ///< talk runs inside a stall whose sender's RTP clock stood still (section 6)
 
     Counts& operator+=(const Counts& other);
