@@ -1,9 +1,9 @@
 #include "base/config.h"
 
 #include <algorithm>
-#include <set>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include "base/config_keys.h"
@@ -104,8 +104,8 @@ Status apply_section(const std::string& section, const toml::table& table, const
             return k.section == section && k.name == wanted;
         });
         if (key == config::keys().end()) {
-            return usage(origin + ": " + in_quotes(name.str()) + " is not a key of [" + section + "]; did you mean \"" +
-                         std::string(nearest(name.str(), known)) + "\"?");
+            return usage(fmt::format("{}: {} is not a key of [{}]; did you mean \"{}\"?", origin, in_quotes(name.str()),
+                                     section, nearest(name.str(), known)));
         }
         if (auto assigned = assign(*key, raw_value(node), origin, config); !assigned) return assigned;
     }
@@ -117,8 +117,8 @@ Status apply_file(const std::string& file, std::string_view text, Config& config
     try {
         root = toml::parse(text, std::string_view(file));
     } catch (const toml::parse_error& error) {
-        return usage(at_line(file, error.source()) + ":" + std::to_string(error.source().begin.column) +
-                     ": this is not TOML: " + std::string(error.description()));
+        return usage(fmt::format("{}:{}: this is not TOML: {}", at_line(file, error.source()),
+                                 error.source().begin.column, one_line(error.description())));
     }
     for (const auto& [name, node] : root) {
         const auto origin = at_line(file, name.source());
@@ -127,10 +127,10 @@ Status apply_file(const std::string& file, std::string_view text, Config& config
         if (known && node.is_table()) {
             if (auto applied = apply_section(section, *node.as_table(), file, config); !applied) return applied;
         } else if (known) {
-            return usage(origin + ": \"" + section + "\" is a section: write [" + section + "] on a line of its own");
+            return usage(fmt::format("{0}: \"{1}\" is a section: write [{1}] on a line of its own", origin, section));
         } else {
-            return usage(origin + ": " + in_quotes(section) + " is not a section; did you mean [" +
-                         std::string(nearest(section, config::sections())) + "]?");
+            return usage(fmt::format("{}: {} is not a section; did you mean [{}]?", origin, in_quotes(section),
+                                     nearest(section, config::sections())));
         }
     }
     return Ok{};

@@ -11,8 +11,6 @@
 #include "base/files.h"
 #include "base/log.h"
 
-extern char** environ;
-
 namespace lestapenna::cli {
 
 namespace {

@@ -32,7 +32,7 @@ class SessionJson : public ::testing::Test {
         EXPECT_TRUE(made) << made.error().message;
         return made ? *made : Json();
     }
-    void insert(std::optional<std::string> guild = "7") {
+    void insert(const std::optional<std::string>& guild = "7") {
         ASSERT_TRUE(catalog_.insert_session(
             {.id = kId, .guild_id = guild, .channel_id = guild, .start = at(1000), .end = at(62'500)}));
     }
