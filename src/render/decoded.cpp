@@ -27,9 +27,11 @@ Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline
     return out;
 }
 
-PcmSource mix(const std::vector<DecodedConnection>& connections, const std::vector<float>& gains) {
-    assert(connections.size() == gains.size());
-    return [&connections, &gains](Samples first, std::span<float> out) {
+PcmSource mix(const std::vector<DecodedConnection>& connections, const std::vector<double>& gains_db) {
+    assert(connections.size() == gains_db.size());
+    std::vector<float> gains;
+    for (const double db : gains_db) gains.push_back(static_cast<float>(audio::from_db(db)));
+    return [&connections, gains](Samples first, std::span<float> out) {
         std::fill(out.begin(), out.end(), 0.0F);
         for (std::size_t i = 0; i < connections.size(); ++i) connections[i].pcm.add(SamplePos{first}, out, gains[i]);
     };

@@ -22,7 +22,7 @@ struct DecodedConnection {
 /// result.
 Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline, const Work& work);
 
-/// All of them summed on the session's clock, each at its own gain (linear). Both must outlive the source.
-PcmSource mix(const std::vector<DecodedConnection>& connections, const std::vector<float>& gains);
+/// All of them summed on the session's clock, each at its own gain. `connections` must outlive the source.
+PcmSource mix(const std::vector<DecodedConnection>& connections, const std::vector<double>& gains_db);
 
 }  // namespace lestapenna::render

@@ -26,9 +26,9 @@ Result<std::vector<Wanted>> missing_fragments(Session& session) {
     std::vector<Wanted> wanted;
     for (const timeline::Connection& connection : session.timeline().connections) {
         if (!connection.has_audio()) continue;
-        const UnixTime start = session.timeline().unix_time(connection.start);
-        const store::Key key = store::key(store::FragmentKey{session.id(), connection.user, start});
-        catalog::Recording row{session.id(), key.text(), connection.user, start};
+        const store::Key key = fragment_key(session, connection);
+        catalog::Recording row{session.id(), key.text(), connection.user,
+                               session.timeline().unix_time(connection.start)};
         row.duration = std::chrono::floor<milliseconds>(connection.length());
         row.recipe = fragment_recipe(connection);
         const auto before = known.find(row.key);
@@ -68,6 +68,11 @@ void fill_in(catalog::Recording& row, const render::LeveledFile& file, const ren
 }
 
 }  // namespace
+
+store::Key fragment_key(const Session& session, const timeline::Connection& connection) {
+    return store::key(
+        store::FragmentKey{session.id(), connection.user, session.timeline().unix_time(connection.start)});
+}
 
 Status make_fragments(Session& session) {
     Tools& tools = session.tools();

@@ -5,6 +5,9 @@
 
 namespace lestapenna::workflows {
 
+/// What the fragment of a connection is called in the store.
+store::Key fragment_key(const Session& session, const timeline::Connection& connection);
+
 /// Makes the fragments that are missing. On return they are in the store, and the catalog has a row of `recordings` for
 /// each with its exact timestamp and its measured levels.
 Status make_fragments(Session& session);

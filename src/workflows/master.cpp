@@ -3,7 +3,6 @@
 #include <map>
 #include <set>
 
-#include "audio/loudness.h"
 #include "render/leveled.h"
 #include "workflows/fragment.h"
 #include "workflows/recipe.h"
@@ -40,15 +39,13 @@ Status write_tracks(Session& session) {
 }
 
 /// Each connection's gain in the mix: that of its fragment, before the fragment's limiter.
-std::vector<float> mix_gains(Session& session, const std::vector<render::DecodedConnection>& decoded,
-                             const std::vector<catalog::Recording>& fragments) {
+std::vector<double> mix_gains_db(Session& session, const std::vector<render::DecodedConnection>& decoded,
+                                 const std::vector<catalog::Recording>& fragments) {
     std::map<std::string, double> by_key;
     for (const auto& fragment : fragments) by_key[fragment.key] = fragment.gain_db.value_or(0);
-    std::vector<float> gains;
+    std::vector<double> gains;
     for (const render::DecodedConnection& one : decoded) {
-        const UnixTime start = session.timeline().unix_time(one.connection().start);
-        const auto key = store::key(store::FragmentKey{session.id(), one.connection().user, start});
-        gains.push_back(static_cast<float>(audio::from_db(by_key[key.text()])));
+        gains.push_back(by_key[fragment_key(session, one.connection()).text()]);
     }
     return gains;
 }
@@ -89,7 +86,7 @@ Status make_master(Session& session) {
     if (!decoded) return decoded.error();
     if ((*decoded)->empty()) return Ok{};
 
-    const std::vector<float> gains = mix_gains(session, **decoded, *fragments);
+    const std::vector<double> gains = mix_gains_db(session, **decoded, *fragments);
     render::LeveledFile file;
     const auto path = session.scratch(key.filename());
     if (!path) return path.error();
