@@ -13,8 +13,10 @@ std::vector<ChunkWindow> chunk_windows(const timeline::Connection& connection, m
     assert(window.count() > 0 && window % kSlice == Samples{0});
     std::set<std::int64_t> used;
     for (const timeline::Stream& stream : connection.streams) {
-        for (const timeline::PlacedPacket& packet : stream.packets)
+        for (const timeline::PlacedPacket& packet : stream.packets) {
             used.insert((packet.at - connection.start) / window);
+            used.insert((packet.end() - Samples{1} - connection.start) / window);  // it may sound into the next one
+        }
     }
     const std::int64_t window_frames = window.count() / audio::kMp3FrameSamples;
     const std::int64_t last_frame = audio::mp3_frames(connection.length()) - 1;
