@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -19,13 +18,6 @@ std::atomic<bool> stop_requested{false};  // NOLINT: a signal handler reaches no
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 }  // namespace
-
-unsigned allowed_cpus() {
-    cpu_set_t cpus;
-    CPU_ZERO(&cpus);
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) return 1;
-    return static_cast<unsigned>(std::max(CPU_COUNT(&cpus), 1));
-}
 
 void catch_signals() {
     struct sigaction action {};

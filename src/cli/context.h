@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/config.h"
+#include "base/parallel.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "cli/cli.h"
@@ -26,9 +27,6 @@ using Json = nlohmann::ordered_json;  ///< keys stay in the order of the contrac
 
 /// What a verb does once the line was understood.
 using Work = std::function<Result<Exit>()>;
-
-/// How many CPUs this process may run on (its affinity), at least 1.
-unsigned allowed_cpus();
 
 class Context {
   public:
@@ -70,7 +68,7 @@ class Context {
 
     std::optional<std::filesystem::path> config_file_;
     bool json_ = false;
-    unsigned threads_ = allowed_cpus();
+    unsigned threads_ = usable_cpus();
     Work chosen_;
 
     std::unique_ptr<Config> config_;

@@ -33,7 +33,7 @@ Result<Exit> import(const Options& options, Context& context) {
     if (!import_options) return import_options.error();
     const auto tools = context.tools();
     if (!tools) return tools.error();
-    const auto imported = import_session(*tools, *import_options);
+    auto imported = import_session(*tools, *import_options);
     if (!imported) return imported.error();
     for (const auto& [ssrc, packets] : imported->unlisted)
         log().warn("SSRC {} is nobody in --users: its {} packets were left out", ssrc, packets);

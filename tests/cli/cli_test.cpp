@@ -167,8 +167,8 @@ TEST(Verbs, RunAfterTheLineAndMayBeStopped) {
 }
 
 TEST(Verbs, UseTheCpusTheyMay) {
-    EXPECT_GE(allowed_cpus(), 1U);
-    EXPECT_EQ(Context().threads(), allowed_cpus());
+    EXPECT_GE(usable_cpus(), 1U);
+    EXPECT_EQ(Context().threads(), usable_cpus());
 }
 
 }  // namespace
