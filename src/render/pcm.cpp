@@ -29,6 +29,13 @@ SamplePos next_reading_place(SamplePos at, SamplePos file_start) {
     return std::min(on_grid(file_start), on_grid(SamplePos{}));
 }
 
+/// Random bytes that happen to be an Opus packet have decoded to 400 times full scale: one such packet would decide the
+/// level of a whole mix. What was recorded too hot overshoots full scale by a few dB.
+bool plausible(std::span<const float> audio) {
+    constexpr float kAbsurd = 4;                                                                     // +12 dBFS
+    return std::all_of(audio.begin(), audio.end(), [](float x) { return std::fabs(x) < kAbsurd; });  // false for NaN
+}
+
 void fade_in(std::span<float> audio) {
     const std::size_t n = std::min(kFade, audio.size());
     for (std::size_t i = 0; i < n; ++i) audio[i] *= static_cast<float>(i) / static_cast<float>(n);
@@ -99,7 +106,10 @@ void StreamDecoder::conceal(std::span<float> hole, std::span<const std::uint8_t>
         // The copy ends where the next packet begins; its beginning may meet the concealment a few samples early or
         // late.
         std::vector<float> copy(frame);
-        if (decoder_.recover(next, copy)) {
+        const audio::OpusDecoder earlier = decoder_;
+        if (!decoder_.recover(next, copy) || !plausible(copy)) {
+            decoder_ = earlier;
+        } else {
             const std::size_t n = std::min(frame, hole.size());
             std::copy(copy.end() - static_cast<std::ptrdiff_t>(n), copy.end(),
                       audio.begin() + static_cast<std::ptrdiff_t>(hole.size() - n));
@@ -111,16 +121,15 @@ void StreamDecoder::conceal(std::span<float> hole, std::span<const std::uint8_t>
 void StreamDecoder::decode(const PlacedPacket& packet, std::span<const std::uint8_t> payload, std::span<float> out) {
     std::array<float, kMaxPacket> buffer{};
     const std::span<float> audio = std::span(buffer).first(packet.duration);
-    if (decoder_.decode(payload, buffer).count() == packet.duration) {
+    const audio::OpusDecoder before = decoder_;  // 1 % of a decode's time
+    if (decoder_.decode(payload, buffer).count() == packet.duration && plausible(audio)) {
         undecodable_ = 0;
     } else {
+        decoder_ = before;  // nonsense must not go on sounding in what comes next
         const std::size_t whole = audio.size() / kPlcGrain * kPlcGrain;
         std::fill(audio.begin(), audio.end(), 0.0F);
-        if (undecodable_++ >= kMaxConcealedPackets || !decoder_.conceal(audio.first(whole)))
-            std::fill(audio.begin(), audio.end(), 0.0F);
-    }
-    for (float& sample : audio) {
-        if (!std::isfinite(sample)) sample = 0;  // a hostile packet must not poison a whole mix
+        const bool hums = undecodable_++ < kMaxConcealedPackets && decoder_.conceal(audio.first(whole));
+        if (!hums || !plausible(audio)) std::fill(audio.begin(), audio.end(), 0.0F);
     }
     if (out.size() == audio.size()) {
         std::copy(audio.begin(), audio.end(), out.begin());

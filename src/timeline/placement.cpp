@@ -221,6 +221,22 @@ class Placer {
         return packet.undecryptable ? Fate::closed : Fate::placed;
     }
 
+    /// Packet i says that it holds more sound than its sender's clock leaves before the next one.
+    [[nodiscard]] bool crowded(std::size_t i) const {
+        if (i + 1 >= packets_.size()) return true;  // nothing says otherwise
+        const std::int64_t step = packets_[i + 1].timestamp - packets_[i].timestamp;
+        return step > 0 && step < packets_[i].duration;
+    }
+
+    /// How long packet i is. A crowded one among others that fit has a corrupt payload, which must not push the rest of
+    /// its run away (up to 100 ms); who stamps all packets too tightly is played as long as they are.
+    [[nodiscard]] std::uint16_t duration(std::size_t i, SessionTime known_before) const {
+        const bool usual = (i == 0 || crowded(i - 1)) && crowded(i + 1);
+        const bool corrupt = i + 1 < packets_.size() && packets_[i + 1].known < known_before && crowded(i) && !usual;
+        if (!corrupt) return packets_[i].duration;
+        return static_cast<std::uint16_t>(packets_[i + 1].timestamp - packets_[i].timestamp);
+    }
+
     void put(std::size_t i) {
         const Observation& packet = packets_[i];
         // A timestamp that advances by less than the packets hold can only be played as fast as they are long.
@@ -238,13 +254,13 @@ class Placer {
         PlacedPacket placed;
         placed.at = SamplePos{Samples{at}};
         placed.payload = packet.payload;
-        placed.duration = packet.duration;
+        placed.duration = duration(i, windows_.closing(windows_.index(at)));
         placed.missing = static_cast<std::uint16_t>(std::min<std::int64_t>(missing_, 0xffff));
         placed.slip = static_cast<std::int8_t>(slipped);
         placed.silence = packet.silence;
         result_.packets.push_back(placed);
         missing_ = 0;
-        free_from_ = at + packet.duration + slipped;
+        free_from_ = placed.end().time_since_epoch().count();
     }
 
     const std::vector<Observation>& packets_;
