@@ -26,14 +26,18 @@ function(room name)
   target_link_libraries(${name} ${scope} ${ROOM_USES} ${ROOM_LIBS})
 endfunction()
 
-# room_test(ROOM [LIBS more...]): tests/ROOM/*.cpp as one GoogleTest program, a ctest entry per case.
+# room_test(ROOM [LIBS more...]): tests/ROOM/*.cpp as one GoogleTest program, a ctest entry per case. ROOM may also be a
+# folder of tests that is no room.
 function(room_test name)
   cmake_parse_arguments(TEST "" "" "LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*.cpp)
   if(NOT sources)
     return()
   endif()
+  if(TARGET ${name})
+    list(PREPEND TEST_LIBS ${name})
+  endif()
   add_executable(test_${name} ${sources})
-  target_link_libraries(test_${name} PRIVATE ${name} ${TEST_LIBS} testing strict GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(test_${name} PRIVATE ${TEST_LIBS} testing strict GTest::gtest GTest::gmock GTest::gtest_main)
   gtest_discover_tests(test_${name} TEST_PREFIX "${name}." PROPERTIES TIMEOUT 600 DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -23,6 +23,8 @@ constexpr std::size_t kCopyBytes = 1U << 20;  // where the kernel can not copy b
 
 std::string_view advice(int error_number) {
     switch (error_number) {
+        case ENOENT:
+            return "; check the name";
         case ENOSPC:
         case EDQUOT:
             return "; free some space there or choose another place";

@@ -4,6 +4,7 @@
 #include "cli/import_capture.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"
+#include "journal/format.h"
 
 namespace lestapenna::cli {
 
@@ -37,7 +38,7 @@ Result<Exit> import(const Options& options, Context& context) {
     if (!imported) return imported.error();
     for (const auto& [ssrc, packets] : imported->unlisted)
         log().warn("SSRC {} is nobody in --users: its {} packets were left out", ssrc, packets);
-    for (const auto& [reason, packets] : imported->rejects) log().info("{} packets were no voice: {}", packets, reason);
+    for (const auto& [reason, packets] : imported->rejects) log().info("{} packets were left out: {}", packets, reason);
     if (imported->damage) log().warn("{}; what could be read of it is imported", imported->damage->message);
     const auto object = session_json(tools->catalog, tools->store, imported->session.text());
     if (!object) return object.error();
@@ -55,7 +56,7 @@ void add_import(CLI::App& app, Context& context) {
     verb->add_option("--users", options->users, "Who spoke: SSRC=USER,SSRC=USER,... (SSRC decimal or 0x...)")
         ->required();
     verb->add_option("--start", options->start_ms, "Time zero in Unix milliseconds (default: the first packet)")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{journal::kMaxWall.count()}))
         ->type_name("UNIX_MS");
     verb->add_option("--session", options->session, "The new session's id (default: a new ULID)");
 }

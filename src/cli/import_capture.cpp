@@ -1,17 +1,22 @@
 #include "cli/import_capture.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <functional>
 #include <set>
 #include <system_error>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include "base/files.h"
+#include "cli/context.h"
 #include "journal/writer.h"
 #include "rtp/packet.h"
 #include "sandbox/capture.h"
 #include "timeline/timeline.h"
+#include "workflows/ledger.h"
 
 namespace lestapenna::cli {
 
@@ -44,7 +49,9 @@ Result<Pass> read_capture(const ImportOptions& options, const OnPacket& on_packe
     auto reader = CaptureReader::open(options.capture);
     if (!reader) return reader.error();
     Pass pass;
+    std::optional<CaptureTime> first;
     for (;;) {
+        if (Context::stop()) return Error{ErrorKind::interrupted, "stopped: nothing was imported"};
         auto outcome = reader->next();
         if (std::holds_alternative<sandbox::CaptureEnd>(outcome)) break;
         if (auto* error = std::get_if<Error>(&outcome)) {
@@ -57,6 +64,9 @@ Result<Pass> read_capture(const ImportOptions& options, const OnPacket& on_packe
             ++pass.rejects[parsed.reject != rtp::Reject::none ? rtp::to_string(parsed.reject) : "too long for Opus"];
         } else if (!options.users.contains(parsed.header.ssrc)) {
             ++pass.unlisted[parsed.header.ssrc];
+        } else if (std::chrono::abs(datagram.time - first.emplace(first.value_or(datagram.time))) >
+                   kLongestImport / 2) {
+            ++pass.rejects["captured half a week or more from the first one"];
         } else {
             ++pass.listed[parsed.header.ssrc];
             if (auto status = on_packet(datagram.time, parsed); !status) return status.error();
@@ -88,7 +98,9 @@ struct Survey {
 };
 
 Error nothing_to_import(const ImportOptions& options, const Pass& pass) {
-    if (pass.damage) return *pass.damage;
+    if (pass.damage) {
+        return {ErrorKind::damaged, pass.damage->message + ": nothing in it can be imported; copy or capture it again"};
+    }
     std::string seen;
     for (const auto& [ssrc, count] : pass.unlisted)
         seen += fmt::format("{}{} ({} packets)", seen.empty() ? "" : ", ", ssrc, count);
@@ -135,9 +147,7 @@ class Importer {
         if (!pass) return pass.error();
         if (auto status = append(journal::End{last_}); !status) return status.error();
         if (auto status = writer_.flush(); !status) return status.error();
-        Imported imported{
-            id, start_, {}, packets_, std::move(pass->unlisted), std::move(pass->rejects), std::move(pass->damage)};
-        return imported;
+        return Imported{id, {}, packets_, std::move(pass->unlisted), std::move(pass->rejects), std::move(pass->damage)};
     }
 
   private:
@@ -197,51 +207,92 @@ Result<UserBySsrc> parse_users(std::string_view text) {
     return users;
 }
 
+namespace {
+
+Error session_exists(const SessionId& id) {
+    return {ErrorKind::usage, "session " + id.text() + " exists: choose another --session or leave it out"};
+}
+
+/// Of an import that failed.
+void remove_journal(const std::filesystem::path& folder) {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+}
+
+/// Time zero, as asked for or as found.
+Result<UnixTime> time_zero(const std::optional<UnixTime>& asked, const Survey& found) {
+    const auto first = std::chrono::floor<milliseconds>(found.first_arrival);
+    const auto ms = [](UnixTime time) { return time.time_since_epoch().count(); };
+    if (!asked) return std::chrono::floor<milliseconds>(found.first_placed);
+    if (*asked > first) {
+        return Error{ErrorKind::usage, fmt::format("--start {} is after the first packet ({}): the session would begin "
+                                                   "too late",
+                                                   ms(*asked), ms(first))};
+    }
+    if (first - *asked > kLongestImport) {
+        return Error{ErrorKind::usage, fmt::format("--start {} is more than a week before the first packet ({}): is it "
+                                                   "in milliseconds?",
+                                                   ms(*asked), ms(first))};
+    }
+    return *asked;
+}
+
+/// The session's folder, made by us and nobody else: two imports of one id must not share it.
+Status claim(const std::filesystem::path& folder, const SessionId& id) {
+    if (auto made = make_folders(folder.parent_path()); !made) return made;
+    if (::mkdir(folder.c_str(), 0700) == 0) return Ok{};
+    if (errno == EEXIST) return session_exists(id);
+    return io_error("make the folder", folder, errno);
+}
+
+Result<Imported> write_journal(const ImportOptions& options, const std::filesystem::path& journal_root,
+                               const SessionId& id, UnixTime start) {
+    journal::Committer committer(1);
+    auto writer = journal::Writer::open(committer, journal_root, {id, start, BootTime{}, BootId{}});
+    if (!writer) return writer.error();
+    return Importer(options, *writer, start).run(id);
+}
+
+}  // namespace
+
 Result<Imported> import_capture(const ImportOptions& options, const std::filesystem::path& journal_root,
                                 milliseconds rotation) {
     const auto found = survey(options, rotation);
     if (!found) return found.error();
-    const UnixTime start = options.start.value_or(std::chrono::floor<milliseconds>(found->first_placed));
-    if (start > found->first_arrival) {
-        return Error{ErrorKind::usage,
-                     fmt::format("--start {} is after the first packet ({}): the session would begin too late",
-                                 start.time_since_epoch().count(),
-                                 std::chrono::floor<milliseconds>(found->first_arrival).time_since_epoch().count())};
-    }
+    const auto start = time_zero(options.start, *found);
+    if (!start) return start.error();
     const SessionId id = options.session.value_or(SessionId::make());
     const auto folder = journal_root / id.text();
-    std::error_code ignored;
-    if (std::filesystem::exists(folder, ignored)) {
-        return Error{ErrorKind::usage, "session " + id.text() + " exists: choose another --session or leave it out"};
+    if (auto ours = claim(folder, id); !ours) return ours.error();
+    auto imported = write_journal(options, journal_root, id, *start);
+    if (imported) {
+        auto timeline = timeline::read(folder, rotation);
+        if (timeline) imported->timeline = std::move(*timeline);
+        if (!timeline) imported = timeline.error();
     }
-    auto imported = [&]() -> Result<Imported> {
-        journal::Committer committer(1);
-        auto writer =
-            journal::Writer::open(committer, journal_root, journal::SessionHead{id, start, BootTime{}, BootId{}});
-        if (!writer) return writer.error();
-        return Importer(options, *writer, start).run(id);
-    }();
-    if (!imported) {
-        std::filesystem::remove_all(folder, ignored);
-        return imported.error();
-    }
-    const auto timeline = timeline::read(folder, rotation);
-    if (!timeline) return timeline.error();
-    imported->end = timeline->end();
+    if (!imported) remove_journal(folder);
     return imported;
 }
 
 Result<Imported> import_session(const workflows::Tools& tools, const ImportOptions& options) {
-    if (options.session && tools.catalog.session(*options.session)) {
-        return Error{ErrorKind::usage,
-                     "session " + options.session->text() + " exists: choose another --session or leave it out"};
-    }
-    auto imported = import_capture(options, workflows::journal_root(tools.config), tools.config.capture.rotation);
+    if (options.session && tools.catalog.session(*options.session)) return session_exists(*options.session);
+    const auto root = workflows::journal_root(tools.config);
+    auto imported = import_capture(options, root, tools.config.capture.rotation);
     if (!imported) return imported;
-    const UnixTime end = imported->start + std::chrono::floor<milliseconds>(imported->end.time_since_epoch());
-    const catalog::Session row{imported->session, {}, {}, imported->start, end, catalog::SessionStatus::ending};
-    if (auto status = tools.catalog.insert_session(row); !status) return status.error();
-    return imported;
+    const timeline::Timeline& timeline = imported->timeline;
+    const auto listed = tools.catalog.together([&]() -> Status {
+        const catalog::Session row{imported->session,
+                                   {},
+                                   {},
+                                   timeline.start,
+                                   timeline.unix_time(timeline.end()),
+                                   catalog::SessionStatus::ending};
+        if (auto status = tools.catalog.insert_session(row); !status) return status;
+        return workflows::write_tracks(tools, row.id, timeline);
+    });
+    if (listed) return imported;
+    remove_journal(root / imported->session.text());
+    return listed.error();
 }
 
 }  // namespace lestapenna::cli

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "timeline/timeline.h"
 #include "workflows/session.h"
 
 namespace lestapenna::cli {
@@ -24,14 +25,17 @@ Result<UserBySsrc> parse_users(std::string_view text);
 struct ImportOptions {
     std::filesystem::path capture;
     UserBySsrc users;
-    std::optional<UnixTime> start;     ///< time zero; not after the first packet
+    std::optional<UnixTime> start;     ///< time zero; not after the first packet, nor kLongestImport before it
     std::optional<SessionId> session;  ///< else a new one
 };
 
+/// No session of an import is longer, so that one packet with an absurd time does not make a file of years: its master
+/// has 9.7 GB.
+inline constexpr std::chrono::hours kLongestImport{7 * 24};
+
 struct Imported {
     SessionId session;
-    UnixTime start;
-    SamplePos end;                                    ///< of the last connection
+    timeline::Timeline timeline;                      ///< as its journal says
     std::uint64_t packets = 0;                        ///< journaled
     std::map<std::uint32_t, std::uint64_t> unlisted;  ///< packets by SSRC that nobody named
     std::map<std::string, std::uint64_t> rejects;     ///< datagrams that are no RTP voice packet, by reason
@@ -39,12 +43,13 @@ struct Imported {
 };
 
 /// On return the journal is durable and its session ended. After an error nothing of it is left. Errors: not_found and
-/// damaged for the capture (also when it holds no voice packet of these SSRCs), usage when `start` is too late or the
-/// session exists, failed.
+/// damaged for the capture (also when it holds no voice packet), usage when it holds none of these SSRCs, when `start`
+/// can not be or the session exists; failed; interrupted.
 Result<Imported> import_capture(const ImportOptions& options, const std::filesystem::path& journal_root,
                                 milliseconds rotation);
 
-/// The same, and the session stands in the catalog as one that has ended: from there on it is a session like any other.
+/// The same, and the session stands in the catalog as one that has ended, with its ledger: from there on it is a
+/// session like any other.
 Result<Imported> import_session(const workflows::Tools& tools, const ImportOptions& options);
 
 }  // namespace lestapenna::cli

@@ -31,10 +31,11 @@ std::vector<const PlacedPacket*> packets_of(const timeline::Timeline& timeline, 
     return packets;
 }
 
-/// Lays packets end to end so that they play at their places.
+/// Lays packets end to end so that they play at their places; what would begin at the end or later is not written.
 class OpusTrack {
   public:
-    explicit OpusTrack(audio::OggOpusWriter writer, SamplePos origin) : writer_(std::move(writer)), at_(origin) {}
+    OpusTrack(audio::OggOpusWriter writer, SamplePos origin, SamplePos end)
+        : writer_(std::move(writer)), at_(origin), end_(end) {}
 
     Status add(const PlacedPacket& packet, std::span<const std::uint8_t> payload) {
         const std::int64_t off = (packet.at - at_).count();
@@ -47,9 +48,8 @@ class OpusTrack {
         const auto duration = audio::opus_duration(payload);
         last_end_ = packet.end();
         if (!duration) return Ok{};  // no Opus packet: the next one finds a gap
-        at_ += *duration;
         toc_ = payload[0];
-        return writer_.write(payload);
+        return put(payload, *duration);
     }
 
     Status silence_until(SamplePos to) {
@@ -64,8 +64,7 @@ class OpusTrack {
                                                            {120, {0xE0, 0xFF, 0xFE}}}};
         for (const Silence& silence : kSilences) {
             while ((to - at_).count() >= silence.samples - (silence.samples == kGrid ? kGrid / 2 : 0)) {
-                if (auto status = writer_.write(silence.bytes); !status) return status;
-                at_ += Samples{silence.samples};
+                if (auto status = put(silence.bytes, Samples{silence.samples}); !status) return status;
             }
         }
         return Ok{};
@@ -81,14 +80,20 @@ class OpusTrack {
         if (packet.missing == 0 || !duration || toc_ == 0) return Ok{};
         const std::int64_t most = std::min<std::int64_t>(packet.missing, timeline::kMaxConcealedPackets);
         for (std::int64_t i = 0; i < most && hole >= duration->count(); ++i, hole -= duration->count()) {
-            if (auto status = writer_.write(empty); !status) return status;
-            at_ += *duration;
+            if (auto status = put(empty, *duration); !status) return status;
         }
         return Ok{};
     }
 
+    Status put(std::span<const std::uint8_t> packet, Samples duration) {
+        const bool heard = at_ < end_;
+        at_ += duration;
+        return heard ? writer_.write(packet) : Status{Ok{}};
+    }
+
     audio::OggOpusWriter writer_;
     SamplePos at_;  ///< where the next packet written will play
+    SamplePos end_;
     SamplePos last_end_ = SamplePos::min();
     std::uint8_t toc_ = 0;  ///< of the last packet written
 };
@@ -102,7 +107,7 @@ Status export_opus(const timeline::Timeline& timeline, UserId user, Range range,
     if (!writer) return writer.error();
     journal::PayloadReader payloads(timeline.segments);
     const SamplePos origin = range.from - kPreSkip;
-    OpusTrack track(std::move(*writer), origin);
+    OpusTrack track(std::move(*writer), origin, range.to);
     for (const PlacedPacket* packet : packets) {
         if (packet->at < origin) continue;
         if (packet->at >= range.to) break;

@@ -64,7 +64,7 @@ CaptureReader::~CaptureReader() = default;
 Result<CaptureReader> CaptureReader::open(const std::filesystem::path& path) {
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
-        return Error{ErrorKind::failed, fmt::format("{} is a folder; name a pcap or pcapng file.", path.string())};
+        return Error{ErrorKind::failed, fmt::format("{} is a folder: name a pcap or pcapng file", path.string())};
     }
     std::FILE* stream = std::fopen(path.c_str(), "rbe");
     if (stream == nullptr) return io_error("open", path, errno);
@@ -77,7 +77,7 @@ Result<CaptureReader> CaptureReader::read(std::FILE* stream, const std::string& 
     if (!pcap) {
         std::fclose(stream);  // libpcap closes it only on success
         return Error{ErrorKind::damaged,
-                     fmt::format("{} is not a capture file that can be read ({}); a pcap or pcapng file is needed.",
+                     fmt::format("{} is not a capture file that can be read ({}): a pcap or pcapng file is needed",
                                  name, why.data())};
     }
     const int dlt = pcap_datalink(pcap.get());
@@ -86,8 +86,8 @@ Result<CaptureReader> CaptureReader::read(std::FILE* stream, const std::string& 
         const char* known = pcap_datalink_val_to_name(dlt);
         return Error{
             ErrorKind::damaged,
-            fmt::format("{} was captured on a link of type {} ({}); Ethernet, raw IP, Linux cooked or loopback is "
-                        "needed.",
+            fmt::format("{} was captured on a link of type {} ({}): Ethernet, raw IP, Linux cooked or loopback is "
+                        "needed",
                         name, known != nullptr ? known : "unknown", dlt)};
     }
     return CaptureReader(std::make_unique<Impl>(Impl{name, std::move(pcap), *link, {}, false}));
@@ -101,9 +101,8 @@ CaptureOutcome CaptureReader::next() {
         if (got != 1) {
             impl_->ended = true;
             if (got == PCAP_ERROR_BREAK) break;  // libpcap's word for the end of a file
-            return Error{ErrorKind::damaged,
-                         fmt::format("{} is cut or damaged after {} packets ({}); they were read.", impl_->name,
-                                     impl_->counts.packets, pcap_geterr(impl_->pcap.get()))};
+            return Error{ErrorKind::damaged, fmt::format("{} is cut or damaged after {} packets ({})", impl_->name,
+                                                         impl_->counts.packets, pcap_geterr(impl_->pcap.get()))};
         }
         ++impl_->counts.packets;
         Frame frame = parse_frame(impl_->link, {bytes, header->caplen});
@@ -218,7 +217,7 @@ Status CaptureWriter::write(CaptureTime time, std::span<const std::uint8_t> payl
     if (payload.size() > kMaxPayload || second.time_since_epoch().count() < 0 ||
         second.time_since_epoch().count() > std::int64_t{0xFFFF'FFFF}) {
         return Error{ErrorKind::failed,
-                     fmt::format("{}: a datagram of {} bytes at {} s does not fit a pcap file.", impl_->path.string(),
+                     fmt::format("{}: a datagram of {} bytes at {} s does not fit a pcap file", impl_->path.string(),
                                  payload.size(), second.time_since_epoch().count())};
     }
     std::vector<std::uint8_t>& packet = impl_->packet;

@@ -1,42 +1,16 @@
 #include "workflows/master.h"
 
 #include <map>
-#include <set>
 
 #include "render/leveled.h"
 #include "workflows/fragment.h"
+#include "workflows/ledger.h"
 #include "workflows/recipe.h"
 #include "workflows/rotation.h"
 
 namespace lestapenna::workflows {
 
 namespace {
-
-/// The ledger, per user; a name that is known stays.
-Status write_tracks(Session& session) {
-    Tools& tools = session.tools();
-    const auto rows = tools.catalog.tracks(session.id());
-    if (!rows) return rows.error();
-    std::map<UserId, std::string> names;
-    for (const auto& row : *rows) names[row.user] = row.name;
-    std::set<UserId> users;
-    for (const timeline::Connection& connection : session.timeline().connections) users.insert(connection.user);
-    return tools.catalog.together([&]() -> Status {
-        for (const UserId user : users) {
-            const timeline::Counts counts = session.timeline().counts_of(user);
-            catalog::Track row{session.id(), user, names.contains(user) ? names[user] : user.text()};
-            row.received = static_cast<std::int64_t>(counts.received);
-            row.lost = static_cast<std::int64_t>(counts.lost);
-            row.undecryptable = static_cast<std::int64_t>(counts.undecryptable);
-            row.late = static_cast<std::int64_t>(counts.late);
-            row.duplicate = static_cast<std::int64_t>(counts.duplicate);
-            row.parked = static_cast<std::int64_t>(counts.parked);
-            row.concealed = static_cast<std::int64_t>(counts.concealed);
-            if (auto status = tools.catalog.upsert_track(row); !status) return status;
-        }
-        return Ok{};
-    });
-}
 
 /// Each connection's gain in the mix: that of its fragment, before the fragment's limiter.
 std::vector<double> mix_gains_db(Session& session, const std::vector<render::DecodedConnection>& decoded,
@@ -109,7 +83,8 @@ Status make_master(Session& session) {
 
 Status finish_session(Session& session) {
     Tools& tools = session.tools();
-    if (auto status = write_tracks(session); !status) return status;
+    const auto ledger = [&] { return write_tracks(tools, session.id(), session.timeline()); };
+    if (auto status = tools.catalog.together(ledger); !status) return status;
     if (auto status = tools.catalog.set_end(session.id(), session.timeline().unix_time(session.timeline().end()));
         !status)
         return status;

@@ -1,0 +1,30 @@
+#include "workflows/ledger.h"
+
+#include <map>
+#include <set>
+
+namespace lestapenna::workflows {
+
+Status write_tracks(const Tools& tools, const SessionId& id, const timeline::Timeline& timeline) {
+    const auto rows = tools.catalog.tracks(id);
+    if (!rows) return rows.error();
+    std::map<UserId, std::string> names;
+    for (const auto& row : *rows) names[row.user] = row.name;
+    std::set<UserId> users;
+    for (const timeline::Connection& connection : timeline.connections) users.insert(connection.user);
+    for (const UserId user : users) {
+        const timeline::Counts counts = timeline.counts_of(user);
+        catalog::Track row{id, user, names.contains(user) ? names[user] : user.text()};
+        row.received = static_cast<std::int64_t>(counts.received);
+        row.lost = static_cast<std::int64_t>(counts.lost);
+        row.undecryptable = static_cast<std::int64_t>(counts.undecryptable);
+        row.late = static_cast<std::int64_t>(counts.late);
+        row.duplicate = static_cast<std::int64_t>(counts.duplicate);
+        row.parked = static_cast<std::int64_t>(counts.parked);
+        row.concealed = static_cast<std::int64_t>(counts.concealed);
+        if (auto status = tools.catalog.upsert_track(row); !status) return status;
+    }
+    return Ok{};
+}
+
+}  // namespace lestapenna::workflows
