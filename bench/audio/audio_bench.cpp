@@ -95,7 +95,7 @@ void loudness(benchmark::State& state) {
     for ([[maybe_unused]] auto _ : state) {
         LoudnessMeter meter;
         meter.feed(minute());
-        benchmark::DoNotOptimize(LoudnessMeter::integrated({&meter, 1}));
+        benchmark::DoNotOptimize(integrated_loudness(meter.momentary()));
     }
     report(state);
 }
@@ -105,7 +105,7 @@ void loudness_and_true_peak(benchmark::State& state) {
     for ([[maybe_unused]] auto _ : state) {
         LoudnessMeter meter;
         meter.feed(minute());
-        benchmark::DoNotOptimize(LoudnessMeter::integrated({&meter, 1}));
+        benchmark::DoNotOptimize(integrated_loudness(meter.momentary()));
         benchmark::DoNotOptimize(true_peak(minute()));
     }
     report(state);

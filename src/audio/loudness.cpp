@@ -13,8 +13,10 @@ namespace {
 
 constexpr Samples kHop{kSampleRate / 10};         // 100 ms
 constexpr Samples kWindow{kSampleRate * 4 / 10};  // 400 ms
-// After so much exact silence no block holds anything and the filters have rung out: more of it is counted, not measured.
-// Most of a player's track is silence, and the meter would be a seventh of the cost of rendering it.
+// BS.1770-4: blocks count from -70 LUFS on, then from 10 LU below the mean of those.
+constexpr double kRelativeGate = -10;
+// After so much exact silence no block holds anything and the filters have rung out: more of it is counted, not
+// measured. Most of a player's track is silence, and the meter would be a seventh of the cost of rendering it.
 constexpr int kSilentHops = 8;
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
@@ -54,7 +56,7 @@ struct LoudnessMeter::Impl {
 
 LoudnessMeter::LoudnessMeter(int channels) : impl_(std::make_unique<Impl>()) {
     impl_->channels = static_cast<std::size_t>(channels);
-    impl_->state.reset(ebur128_init(static_cast<unsigned>(channels), kSampleRate, EBUR128_MODE_I));
+    impl_->state.reset(ebur128_init(static_cast<unsigned>(channels), kSampleRate, EBUR128_MODE_M));
     assert(impl_->state);
 }
 
@@ -82,17 +84,24 @@ void LoudnessMeter::feed_silence(Samples length) {
     }
 }
 
-std::optional<double> LoudnessMeter::integrated(std::span<const LoudnessMeter> parts) {
-    std::vector<ebur128_state*> states;
-    for (const auto& part : parts) states.push_back(part.impl_->state.get());
-    double lufs = 0;
-    const int error = ebur128_loudness_global_multiple(states.data(), states.size(), &lufs);
-    if (error != EBUR128_SUCCESS || !std::isfinite(lufs)) return std::nullopt;
-    return lufs;
-}
-
 const std::vector<float>& LoudnessMeter::momentary() const {
     return impl_->momentary;
+}
+
+std::optional<double> integrated_loudness(std::span<const float> momentary) {
+    const auto above = [momentary](double gate) -> std::optional<double> {
+        double energy = 0;
+        std::size_t count = 0;
+        for (const float block : momentary) {
+            if (static_cast<double>(block) < gate) continue;
+            energy += std::pow(10, static_cast<double>(block) / 10);
+            ++count;
+        }
+        if (count == 0) return std::nullopt;
+        return 10 * std::log10(energy / static_cast<double>(count));
+    };
+    const auto ungated = above(kAbsoluteGate);
+    return ungated ? above(std::max(kAbsoluteGate, *ungated + kRelativeGate)) : std::nullopt;
 }
 
 double to_db(double linear) {

@@ -25,7 +25,7 @@ constexpr std::int64_t kWarmUpFrames = 2;
 
 /// What one slice of a file adds to the measurement of the whole.
 struct Part {
-    std::optional<audio::LoudnessMeter> meter;
+    std::vector<float> momentary;
     double peak = 0;
 };
 
@@ -43,21 +43,22 @@ Stretch metered(std::int64_t index, std::int64_t slices, Samples length) {
 Part measure(std::span<const float> interleaved, int channels) {
     Part part;
     if (std::all_of(interleaved.begin(), interleaved.end(), [](float x) { return x == 0.0F; })) return part;
-    part.meter.emplace(channels);
-    part.meter->feed(interleaved);
+    audio::LoudnessMeter meter(channels);
+    meter.feed(interleaved);
+    part.momentary = meter.momentary();
     part.peak = audio::true_peak(interleaved, channels);
     return part;
 }
 
-Measured together(std::vector<Part>& parts) {
-    std::vector<audio::LoudnessMeter> meters;
+Measured together(const std::vector<Part>& parts) {
+    std::vector<float> momentary;
     double peak = 0;
-    for (Part& part : parts) {
-        if (part.meter) meters.push_back(std::move(*part.meter));
+    for (const Part& part : parts) {
+        momentary.insert(momentary.end(), part.momentary.begin(), part.momentary.end());
         peak = std::max(peak, part.peak);
     }
     Measured out;
-    if (!meters.empty()) out.lufs = audio::LoudnessMeter::integrated(meters);
+    out.lufs = audio::integrated_loudness(momentary);
     if (peak > 0) out.true_peak_db = audio::to_db(peak);
     return out;
 }

@@ -10,10 +10,9 @@ namespace {
 
 constexpr std::size_t kLevelBlock = 960;
 constexpr double kSpeechSpread = 12.0;  ///< LU below the 95th percentile
-constexpr double kAbsoluteGate = -70.0;
-constexpr double kLeastSpeech = 1.0;  ///< seconds; less says nothing about a voice
-constexpr double kOpenShare = 0.6;    ///< of the time filled with packets
-constexpr double kOpenSpread = 1.0;   ///< LU between the file and its speech
+constexpr double kLeastSpeech = 1.0;    ///< seconds; less says nothing about a voice
+constexpr double kOpenShare = 0.6;      ///< of the time filled with packets
+constexpr double kOpenSpread = 1.0;     ///< LU between the file and its speech
 
 double block_lufs(double mean_square) {
     return mean_square > 0 ? -0.691 + 10 * std::log10(mean_square) : -std::numeric_limits<double>::infinity();
@@ -29,30 +28,39 @@ T percentile(std::vector<T>& values, double share) {
 }  // namespace
 
 void LevelMeter::add(SamplePos at, std::span<const float> audio) {
-    if (at > end_) meter_.feed_silence(at - end_);
+    if (at > end_) {
+        meter_.feed_silence(at - end_);
+        sum_ = 0;
+        summed_ = 0;
+    }
     meter_.feed(audio);
+    add_levels(audio);
     end_ = std::max(end_, at + Samples{static_cast<std::int64_t>(audio.size())});
     samples_ += static_cast<std::int64_t>(audio.size());
-    for (std::size_t i = 0; i + kLevelBlock <= audio.size(); i += kLevelBlock) {
-        float sum = 0;
-        for (const float x : audio.subspan(i, kLevelBlock)) {
-            sum += x * x;
-            peak_ = std::max(peak_, static_cast<double>(std::fabs(x)));
-        }
-        squares_.push_back(sum / static_cast<float>(kLevelBlock));
+}
+
+void LevelMeter::add_levels(std::span<const float> audio) {
+    for (const float x : audio) {
+        peak_ = std::max(peak_, static_cast<double>(std::fabs(x)));
+        sum_ += static_cast<double>(x) * static_cast<double>(x);
+        if (++summed_ < kLevelBlock) continue;
+        // The five silence frames that end a run are no sign of a silent room, and of short runs they are 5 %.
+        if (sum_ > 0) squares_.push_back(static_cast<float>(sum_ / static_cast<double>(kLevelBlock)));
+        sum_ = 0;
+        summed_ = 0;
     }
 }
 
 Levels LevelMeter::finish(Samples length) {
     Levels levels;
     meter_.feed_silence(audio::kMeterOverlap);  // the blocks that still hold the last words
-    levels.lufs = audio::LoudnessMeter::integrated({&meter_, 1});
+    levels.lufs = audio::integrated_loudness(meter_.momentary());
     levels.sample_peak = peak_;
     if (length > Samples{0}) levels.packet_share = static_cast<double>(samples_) / static_cast<double>(length.count());
     levels.noise_lufs = squares_.empty() ? block_lufs(0) : block_lufs(static_cast<double>(percentile(squares_, 0.05)));
     std::vector<float> blocks;
     for (const float block : meter_.momentary()) {
-        if (block > kAbsoluteGate) blocks.push_back(block);
+        if (block > audio::kAbsoluteGate) blocks.push_back(block);
     }
     if (blocks.empty()) return levels;
     const double floor = static_cast<double>(percentile(blocks, 0.95)) - kSpeechSpread;
