@@ -4,11 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "timeline/timeline.h"
+
 namespace lestapenna::render {
 
 namespace {
 
 constexpr std::size_t kLevelBlock = 960;
+constexpr std::size_t kSilenceFrames = 5;
 constexpr double kSpeechSpread = 12.0;  ///< LU below the 95th percentile
 constexpr double kLeastSpeech = 1.0;    ///< seconds; less says nothing about a voice
 constexpr double kOpenShare = 0.6;      ///< of the time filled with packets
@@ -30,6 +33,10 @@ T percentile(std::vector<T>& values, double share) {
 void LevelMeter::add(SamplePos at, std::span<const float> audio) {
     if (at > end_) {
         meter_.feed_silence(at - end_);
+        // A pause counts like the five silence frames that most clients end a run with, seen or not: where it is silent
+        // between sentences there is less noise to lift.
+        const bool pause = at - end_ >= timeline::kPause && !squares_.empty() && squares_.back() > 0;
+        if (pause) squares_.insert(squares_.end(), kSilenceFrames, 0.0F);
         sum_ = 0;
         summed_ = 0;
     }
@@ -44,8 +51,7 @@ void LevelMeter::add_levels(std::span<const float> audio) {
         peak_ = std::max(peak_, static_cast<double>(std::fabs(x)));
         sum_ += static_cast<double>(x) * static_cast<double>(x);
         if (++summed_ < kLevelBlock) continue;
-        // The five silence frames that end a run are no sign of a silent room, and of short runs they are 5 %.
-        if (sum_ > 0) squares_.push_back(static_cast<float>(sum_ / static_cast<double>(kLevelBlock)));
+        squares_.push_back(static_cast<float>(sum_ / static_cast<double>(kLevelBlock)));
         sum_ = 0;
         summed_ = 0;
     }

@@ -35,9 +35,13 @@ class LevelMeter {
     [[nodiscard]] Levels finish(Samples length);
 
   private:
+    void add_levels(std::span<const float> audio);
+
     audio::LoudnessMeter meter_{1};
     SamplePos end_;               ///< of what was fed
-    std::vector<float> squares_;  ///< mean square of each 20 ms
+    std::vector<float> squares_;  ///< mean square of each 20 ms without a break
+    double sum_ = 0;              ///< of squares in the 20 ms that are not full yet
+    std::size_t summed_ = 0;      ///< samples in them
     double peak_ = 0;
     std::int64_t samples_ = 0;
 };
