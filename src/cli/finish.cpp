@@ -1,5 +1,7 @@
 #include "cli/finish.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "workflows/master.h"
 
@@ -21,9 +23,28 @@ Exit exit_of(const timeline::Timeline& timeline) {
     return timeline.has_gaps() ? kGaps : kDone;
 }
 
+namespace {
+
+/// The same where only the catalog still knows.
+Result<Exit> exit_of_ledger(const workflows::Tools& tools, const SessionId& id) {
+    const auto tracks = tools.catalog.tracks(id);
+    if (!tracks) return tracks.error();
+    const auto gaps = [](const catalog::Track& track) { return track.lost + track.undecryptable + track.late > 0; };
+    return std::ranges::any_of(*tracks, gaps) ? kGaps : kDone;
+}
+
+}  // namespace
+
 Result<Exit> finish(const workflows::Tools& tools, const SessionId& id) {
     auto session = open_session(tools, id);
-    if (!session) return session.error();
+    if (!session) {
+        const auto kind = session.error().kind;
+        const bool no_journal = kind == ErrorKind::not_found || kind == ErrorKind::damaged;
+        const auto finished = no_journal ? workflows::is_finished(tools, id) : Result<bool>(false);
+        if (!finished || !*finished) return session.error();
+        log().warn("{}; all that was made of it is in the store", session.error().message);
+        return kind == ErrorKind::damaged ? Result<Exit>(kDamaged) : exit_of_ledger(tools, id);
+    }
     if (auto status = workflows::finish_session(*session); !status) return status.error();
     return exit_of(session->timeline());
 }

@@ -14,7 +14,7 @@ Result<workflows::Session> open_session(const workflows::Tools& tools, const Ses
 /// kDone, kGaps or kDamaged, by what was read.
 Exit exit_of(const timeline::Timeline& timeline);
 
-/// Renders whatever is missing of a session.
+/// Renders whatever is missing of a session. One whose files are all in the store needs no journal for that.
 Result<Exit> finish(const workflows::Tools& tools, const SessionId& id);
 
 }  // namespace lestapenna::cli

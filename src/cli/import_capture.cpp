@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <charconv>
 #include <functional>
-#include <set>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -155,12 +154,18 @@ class Importer {
         // An import's CLOCK_BOOTTIME begins at its time zero.
         const BootTime arrival{time - start_};
         last_ = std::max(last_, arrival);
-        if (bound_.insert(parsed.header.ssrc).second) {
-            const UserId user = options_.users.at(parsed.header.ssrc);
-            if (auto status = append(journal::Binding{arrival, parsed.header.ssrc, user}); !status) return status;
-        }
+        if (auto status = bind(parsed.header.ssrc, arrival); !status) return status;
         ++packets_;
         return append(to_record(parsed, arrival));
+    }
+
+    /// Who speaks is said again each minute, so that the loss of one segment does not make the others anonymous.
+    Status bind(std::uint32_t ssrc, BootTime at) {
+        constexpr seconds kAgain{60};
+        const auto [said, fresh] = bound_.try_emplace(ssrc, at);
+        if (!fresh && at - said->second < kAgain) return Ok{};
+        said->second = at;
+        return append(journal::Binding{at, ssrc, options_.users.at(ssrc)});
     }
 
     Status append(const journal::Record& record) {
@@ -177,7 +182,7 @@ class Importer {
     journal::Writer& writer_;
     UnixTime start_;
     BootTime last_{};
-    std::set<std::uint32_t> bound_;
+    std::map<std::uint32_t, BootTime> bound_;
     std::uint64_t packets_ = 0;
     std::uint64_t written_ = 0;
 };

@@ -32,9 +32,8 @@ Result<std::vector<Wanted>> missing_fragments(Session& session) {
         row.duration = std::chrono::floor<milliseconds>(connection.length());
         row.recipe = fragment_recipe(connection);
         const auto before = known.find(row.key);
-        if (before != known.end() && before->second.status == catalog::FileStatus::stored &&
-            before->second.recipe == row.recipe) {
-            const auto there = session.in_store(row.key);
+        if (before != known.end() && before->second.status == catalog::FileStatus::stored) {
+            const auto there = session.up_to_date(row.key, before->second.recipe, row.recipe);
             if (!there) return there.error();
             if (*there) continue;
         }

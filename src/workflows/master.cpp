@@ -1,5 +1,6 @@
 #include "workflows/master.h"
 
+#include <algorithm>
 #include <map>
 
 #include "render/leveled.h"
@@ -51,8 +52,8 @@ Status make_master(Session& session) {
 
     const auto before = tools.catalog.master(session.id());
     if (!before) return before.error();
-    if (*before && (*before)->recipe == row.recipe) {
-        const auto there = session.in_store(key.text());
+    if (*before) {
+        const auto there = session.up_to_date(key.text(), (*before)->recipe, row.recipe);
         if (!there) return there.error();
         if (*there) return Ok{};
     }
@@ -81,8 +82,38 @@ Status make_master(Session& session) {
     return tools.catalog.set_master(row);
 }
 
+Result<bool> is_finished(const Tools& tools, const SessionId& id) {
+    const auto session = tools.catalog.session(id);
+    if (!session) return session.error();
+    const auto chunks = tools.catalog.chunks(id);
+    if (!chunks) return chunks.error();
+    const auto fragments = tools.catalog.recordings(id);
+    if (!fragments) return fragments.error();
+    const auto master = tools.catalog.master(id);
+    if (!master) return master.error();
+    if (session->status != catalog::SessionStatus::complete || (!*master && !fragments->empty())) return false;
+
+    std::vector<std::string> keys;
+    if (*master) keys.push_back((*master)->key);
+    const auto expect = [&keys](const auto& row) {
+        if (row.status != catalog::FileStatus::expired) keys.push_back(row.key);
+    };
+    std::ranges::for_each(*chunks, expect);
+    std::ranges::for_each(*fragments, expect);
+    for (const std::string& key : keys) {
+        const auto there = in_store(tools, key);
+        if (!there || !*there) return there;
+    }
+    return true;
+}
+
 Status finish_session(Session& session) {
     Tools& tools = session.tools();
+    if (!session.timeline().damages.empty()) {
+        const auto finished = is_finished(tools, session.id());
+        if (!finished) return finished.error();
+        if (*finished) return Ok{};
+    }
     const auto ledger = [&] { return write_tracks(tools, session.id(), session.timeline()); };
     if (auto status = tools.catalog.together(ledger); !status) return status;
     if (auto status = tools.catalog.set_end(session.id(), session.timeline().unix_time(session.timeline().end()));

@@ -7,8 +7,12 @@
 namespace lestapenna::workflows {
 
 /// Makes what is missing of chunks, fragments and master, and the rows of the ledger. On return everything is in the
-/// store and the session is complete. A session without any audio is complete without a master.
+/// store and the session is complete. A session without any audio is complete without a master. What was finished
+/// before its journal was damaged stays as it is.
 Status finish_session(Session& session);
+
+/// Was the session finished, and is all that was made of it still in the store?
+Result<bool> is_finished(const Tools& tools, const SessionId& id);
 
 /// The master alone; the fragments must be there, because their gains balance the mix.
 Status make_master(Session& session);

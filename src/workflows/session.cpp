@@ -15,6 +15,14 @@ std::filesystem::path journal_folder(const Config& config, const SessionId& id) 
     return journal_root(config) / id.text();
 }
 
+Result<bool> in_store(const Tools& tools, const std::string& text) {
+    const auto key = store::Key::parse(text);
+    if (!key) return false;
+    const auto found = tools.store.find(*key);
+    if (!found) return found.error();
+    return found->has_value();
+}
+
 Session::Session(Tools tools, SessionId id, timeline::Timeline timeline)
     : tools_(std::move(tools)),
       id_(std::move(id)),
@@ -28,6 +36,10 @@ Result<Session> Session::open(Tools tools, const SessionId& id, WhileRecording r
         return Error{ErrorKind::locked, "session " + id.text() + " is being recorded: end it first"};
     }
     auto timeline = timeline::read(folder, tools.config.capture.rotation);
+    if (!timeline && timeline.error().kind == ErrorKind::not_found) {
+        return Error{ErrorKind::not_found, "the journal of session " + id.text() + " is not at " + folder.string() +
+                                               " any more: bring it back there, or use what is in the store"};
+    }
     if (!timeline) return timeline.error();
     return Session(std::move(tools), id, std::move(*timeline));
 }
@@ -41,27 +53,24 @@ Result<const std::vector<render::DecodedConnection>*> Session::decoded() {
     return &*decoded_;
 }
 
-Result<bool> Session::in_store(const std::string& text) {
-    const auto key = store::Key::parse(text);
-    if (!key) return false;
-    const auto found = tools_.store.find(*key);
-    if (!found) return found.error();
-    return found->has_value();
+Result<bool> Session::up_to_date(const std::string& key, const std::string& made_by, const std::string& today) {
+    if (made_by != today && timeline_->damages.empty()) return false;
+    return in_store(tools_, key);
 }
 
 Result<std::filesystem::path> Session::scratch(const std::string& name) {
-    const auto folder = tools_.config.data.dir / "cache" / id_.text();
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error) return io_error("make", folder, error.value());
-    return folder / name;
+    if (!scratch_) {
+        auto taken = Scratch::take(tools_.config.data.dir / "cache", id_);
+        if (!taken) return taken.error();
+        scratch_.emplace(std::move(*taken));
+    }
+    return *scratch_ / name;
 }
 
 Status Session::keep(const std::filesystem::path& file, const store::Key& key) {
     Status put = tools_.store.put(file, key);
     std::error_code ignored;  // a leftover in the cache costs space, not audio
     std::filesystem::remove(file, ignored);
-    std::filesystem::remove(file.parent_path(), ignored);  // when it was the last one
     return put;
 }
 

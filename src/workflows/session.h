@@ -19,6 +19,7 @@
 #include "render/work.h"
 #include "store/store.h"
 #include "timeline/timeline.h"
+#include "workflows/scratch.h"
 
 namespace lestapenna::workflows {
 
@@ -32,6 +33,9 @@ struct Tools {
 
 std::filesystem::path journal_root(const Config& config);
 std::filesystem::path journal_folder(const Config& config, const SessionId& id);
+
+/// Whether the store still holds `key`, as the catalog says it should.
+Result<bool> in_store(const Tools& tools, const std::string& key);
 
 /// What to do with a session that is being recorded: who changes it refuses, who only reads it takes what is there.
 enum class WhileRecording { refuse, read };
@@ -48,9 +52,10 @@ class Session {
     /// Decodes at the first call.
     Result<const std::vector<render::DecodedConnection>*> decoded();
 
-    /// Whether the store still holds `key`, as the catalog says it should.
-    Result<bool> in_store(const std::string& key);
-    /// A name for a file in the making, below {data}/cache.
+    /// Is this file there, stored and made by `today`'s recipe? A damaged journal makes nothing better: what was made
+    /// by another recipe is then as good.
+    Result<bool> up_to_date(const std::string& key, const std::string& made_by, const std::string& today);
+    /// A name for a file in the making. Errors: locked while another process makes this session's files.
     Result<std::filesystem::path> scratch(const std::string& name);
     /// Puts a finished file into the store and removes it here.
     Status keep(const std::filesystem::path& file, const store::Key& key);
@@ -61,6 +66,7 @@ class Session {
     SessionId id_;
     std::unique_ptr<timeline::Timeline> timeline_;  // decoded connections point into it
     std::optional<std::vector<render::DecodedConnection>> decoded_;
+    std::optional<Scratch> scratch_;
 };
 
 }  // namespace lestapenna::workflows

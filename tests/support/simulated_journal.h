@@ -14,9 +14,10 @@ namespace lestapenna::test {
 /// Journals all arrivals below `root`, each sender's binding first, then an End. `events` (joins, leaves, markers, in
 /// order of time) go in between; with a join, the sources of one user make one connection.
 inline Status write_journal(const sandbox::SimulatedTable& table, const std::filesystem::path& root,
-                            const SessionId& id, const std::vector<journal::Record>& events = {}) {
+                            const SessionId& id, const std::vector<journal::Record>& events = {},
+                            const journal::WriterOptions& options = {}) {
     journal::Committer committer(1);
-    auto writer = journal::Writer::open(committer, root, {id, table.start_time, BootTime{}, BootId{}});
+    auto writer = journal::Writer::open(committer, root, {id, table.start_time, BootTime{}, BootId{}}, options);
     if (!writer) return writer.error();
     const auto append = [&](const journal::Record& record) -> Status {
         if (auto status = writer->wait_for_room(); !status) return status;
