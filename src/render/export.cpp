@@ -39,15 +39,19 @@ class OpusTrack {
 
     Status add(const PlacedPacket& packet, std::span<const std::uint8_t> payload) {
         const std::int64_t off = (packet.at - at_).count();
-        const bool in_run = packet.missing == 0 && packet.at - last_end_ < timeline::kPause;
+        const int missing = packet.missing + unreadable_;
+        const bool in_run = missing == 0 && packet.at - last_end_ < timeline::kPause;
         if (in_run ? off <= -kMostDrift : off < -kGrid / 2 - 1) return Ok{};  // its place is taken
         if (!in_run || off >= kMostDrift) {
-            if (auto status = conceal(packet, off); !status) return status;
+            // A run that has drifted so far gets a packet more, one that holds nothing: smoother than silence.
+            if (auto status = conceal(in_run ? 1 : missing, off); !status) return status;
             if (auto status = silence_until(packet.at); !status) return status;
         }
         const auto duration = audio::opus_duration(payload);
         last_end_ = packet.end();
-        if (!duration) return Ok{};  // no Opus packet: the next one finds a gap
+        const bool readable = duration && duration->count() == packet.duration;
+        unreadable_ = readable ? 0 : unreadable_ + 1;
+        if (!readable) return Ok{};  // corrupt: the next one finds a hole
         toc_ = payload[0];
         return put(payload, *duration);
     }
@@ -74,12 +78,12 @@ class OpusTrack {
 
   private:
     /// An Opus packet of one byte holds nothing: the decoder fills in (RFC 7845 section 4.1).
-    Status conceal(const PlacedPacket& packet, std::int64_t hole) {
+    Status conceal(int packets, std::int64_t hole) {
         const std::array<std::uint8_t, 1> empty{static_cast<std::uint8_t>(toc_ & 0xFC)};
         const auto duration = audio::opus_duration(empty);
-        if (packet.missing == 0 || !duration || toc_ == 0) return Ok{};
-        const std::int64_t most = std::min<std::int64_t>(packet.missing, timeline::kMaxConcealedPackets);
-        for (std::int64_t i = 0; i < most && hole >= duration->count(); ++i, hole -= duration->count()) {
+        if (!duration || toc_ == 0) return Ok{};
+        const int most = std::min(packets, timeline::kMaxConcealedPackets);
+        for (int i = 0; i < most && hole >= duration->count(); ++i, hole -= duration->count()) {
             if (auto status = put(empty, *duration); !status) return status;
         }
         return Ok{};
@@ -96,6 +100,7 @@ class OpusTrack {
     SamplePos end_;
     SamplePos last_end_ = SamplePos::min();
     std::uint8_t toc_ = 0;  ///< of the last packet written
+    int unreadable_ = 0;    ///< corrupt packets since then
 };
 
 }  // namespace
