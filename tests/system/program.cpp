@@ -52,6 +52,27 @@ sandbox::SimulatedTable play(const Sitting& sitting) {
     return sandbox::simulate(spoken->script, sitting.line);
 }
 
+sandbox::SimulatedTable repeated(const sandbox::SimulatedTable& table, int times, seconds later) {
+    std::map<std::uint32_t, std::uint64_t> sent;
+    for (const auto& sender : table.senders) sent[sender.ssrc] = sender.sent;
+    sandbox::SimulatedTable all = table;
+    for (int i = 1; i < times; ++i) {
+        for (sandbox::Arrival arrival : table.arrivals) {
+            auto& rtp = arrival.datagram;
+            const auto seq =
+                static_cast<std::uint64_t>(rtp[2] << 8 | rtp[3]) + sent[arrival.ssrc] * static_cast<unsigned>(i);
+            std::uint64_t timestamp = 0;
+            for (std::size_t k = 4; k < 8; ++k) timestamp = timestamp << 8 | rtp[k];
+            timestamp += static_cast<std::uint64_t>(Samples(later * i).count());
+            for (std::size_t k = 0; k < 2; ++k) rtp[3 - k] = static_cast<std::uint8_t>(seq >> (8 * k));
+            for (std::size_t k = 0; k < 4; ++k) rtp[7 - k] = static_cast<std::uint8_t>(timestamp >> (8 * k));
+            arrival.time += later * i;
+            all.arrivals.push_back(std::move(arrival));
+        }
+    }
+    return all;
+}
+
 void write_capture(const sandbox::SimulatedTable& table, const fs::path& path, const sandbox::CaptureFormat& format) {
     auto writer = sandbox::CaptureWriter::create(path, format);
     ASSERT_TRUE(writer.ok());

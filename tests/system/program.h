@@ -61,6 +61,10 @@ struct Sitting {
 };
 sandbox::SimulatedTable play(const Sitting& sitting = {});
 
+/// The same table again and again, each time `later` by this much, as one long session; its ledger is that of the first
+/// time alone.
+sandbox::SimulatedTable repeated(const sandbox::SimulatedTable& table, int times, seconds later);
+
 /// A capture of what arrived.
 void write_capture(const sandbox::SimulatedTable& table, const fs::path& path,
                    const sandbox::CaptureFormat& format = {});
