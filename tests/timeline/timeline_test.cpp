@@ -101,6 +101,18 @@ TEST(Timeline, AStallThenABurstMovesNothing) {
     for (std::size_t i = 0; i < 200; ++i) ASSERT_EQ(ms_of(packets[i].at), 20.0 * static_cast<double>(i));
 }
 
+TEST(Timeline, ARunInsideAStallOfAStandingClockIsCountedAsUnplaceable) {
+    Journal j;
+    j.run(0, 0, 0, 50);
+    for (int i = 0; i < 25; ++i) {  // said at 5 s, all of it held back until 7 s
+        j.packet({static_cast<std::uint16_t>(50 + i), static_cast<std::uint32_t>((50 + i) * kFrame), 7000, false, 1});
+    }
+    j.run(75, 75 * kFrame, 10'000, 50);
+    const Timeline t = j.finish(20'000);
+    EXPECT_EQ(t.counts_of({}).unplaceable_runs, 1U);
+    EXPECT_EQ(ms_of(t.connections[0].streams[0].packets.back().at), 10'000 + 49 * 20);
+}
+
 TEST(Timeline, ReorderDuplicatesAndBothWraps) {
     std::vector<Sent> sent;
     for (int i = 0; i < 400; ++i) {
