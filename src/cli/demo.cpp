@@ -11,6 +11,7 @@
 #include "cli/import_capture.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"
+#include "render/work.h"
 #include "sandbox/line.h"
 #include "sandbox/script.h"
 
@@ -46,7 +47,9 @@ Result<sandbox::SimulatedTable> play(const Options& options) {
     line.start_time = unix_now();
     line.loss = options.loss_percent / 100;
     line.jitter = milliseconds{options.jitter_ms};
+    if (Context::stop()) return render::stopped_error();
     auto table = sandbox::simulate(spoken->script, line);
+    if (Context::stop()) return render::stopped_error();
     if (auto written = sandbox::write_table(table, options.out); !written) return written.error();
     return table;
 }

@@ -1,5 +1,6 @@
 // From records to connections: who was there when, which packets are whose, and the ledger.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -196,6 +197,24 @@ struct Builder::Impl {
         return connection;
     }
 
+    /// Files are named by user and time: two SSRCs of one user whose windows begin in the same milliseconds are one
+    /// connection. `first`: where this user's connections begin.
+    void keep_apart(Connection&& connection, std::size_t first) {
+        for (std::size_t i = first; i < out.connections.size(); ++i) {
+            Connection& other = out.connections[i];
+            const bool together = connection.start < other.end && other.start < connection.end;
+            if (connection.start != other.start &&
+                (!together || (connection.start - other.start).count() % rotation != 0))
+                continue;
+            other.opened = std::min(other.opened, connection.opened);
+            other.start = std::min(other.start, connection.start);
+            other.end = std::max(other.end, connection.end);
+            std::ranges::move(connection.streams, std::back_inserter(other.streams));
+            return;
+        }
+        out.connections.push_back(std::move(connection));
+    }
+
     /// Which of a user's presences a packet belongs to.
     static std::size_t presence_of(const std::vector<Presence>& list, SessionTime arrival) {
         std::size_t at = 0;
@@ -207,10 +226,11 @@ struct Builder::Impl {
         const auto found = presences.find(user);
         if (found == presences.end() || found->second.empty()) {
             // Nobody told us about joins (an import): one connection per SSRC.
+            const std::size_t first = out.connections.size();
             for (Share& share : shares) {
                 std::vector<Share> one;
                 one.push_back(std::move(share));
-                out.connections.push_back(build(user, nullptr, std::move(one), earliest));
+                keep_apart(build(user, nullptr, std::move(one), earliest), first);
             }
             return;
         }

@@ -153,6 +153,37 @@ TEST_F(Import, WhoIsNotListedIsNamedAndLeftOut) {
     expect_refused({"import", "a.pcap", "--users", "1=2"}, kUsage, "usage", std::to_string(listed.ssrc));
 }
 
+TEST_F(Import, OneUserWithTwoSourcesAtOnceIsHeardTwice) {
+    const auto table = play();
+    // Both begin in the same millisecond, so that their files would have the same names.
+    auto second = table;
+    constexpr std::uint8_t kOther = 0x55;
+    for (auto& arrival : second.arrivals) arrival.datagram[8] ^= kOther;
+    auto both = table;
+    both.arrivals.insert(both.arrivals.end(), second.arrivals.begin(), second.arrivals.end());
+    std::ranges::stable_sort(both.arrivals, {}, &sandbox::Arrival::time);
+    write_capture(both, folder_ / "both.pcap");
+    std::string users;
+    for (const auto& sender : table.senders) {
+        for (const std::uint32_t ssrc : {sender.ssrc, sender.ssrc ^ std::uint32_t{kOther} << 24})
+            users += (users.empty() ? "" : ",") + std::to_string(ssrc) + "=" + sender.user.text();
+    }
+    order({"import", "both.pcap", "--users", users, "--session", "both"});
+    import(table, "once");
+    const auto session = ask({"master", "both"});
+    const auto once = ask({"master", "once"});
+    ASSERT_EQ(session["tracks"].size(), 2U);
+    for (std::size_t i = 0; i < 2; ++i) {
+        EXPECT_EQ(session["tracks"][i]["packets_received"], 2 * once["tracks"][i]["packets_received"].get<int>());
+        const auto& fragments = session["tracks"][i]["fragments"];
+        ASSERT_EQ(fragments.size(), 1U);
+        // The same voice twice is 6 dB louder, and brought to the same level.
+        EXPECT_NEAR(fragments[0]["gain_db"].get<double>(),
+                    once["tracks"][i]["fragments"][0]["gain_db"].get<double>() - 6.02, 0.5);
+        EXPECT_NEAR(fragments[0]["loudness_lufs"].get<double>(), -23, 0.2);
+    }
+}
+
 TEST_F(Import, OddWordsAreRefused) {
     const auto table = play();
     import(table, "taken");

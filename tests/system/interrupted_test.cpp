@@ -31,9 +31,9 @@ bool holds(const fs::path& folder, const std::string& prefix) {
 
 class Interrupted : public Program, public ::testing::WithParamInterface<int> {
   protected:
-    /// 20 minutes of three players: seconds of work.
+    /// Six minutes of two players: seconds of work.
     void SetUp() override {
-        const auto table = repeated(play({.speakers = 3, .length = seconds(12)}), 60, seconds(20));
+        const auto table = repeated(play(), 18, seconds(20));
         import(table, "session");
         fs::copy(data(), folder_ / "reference", fs::copy_options::recursive);
         made_ = ask({"master", "session"}, kDone, {"LESTAPENNA_DATA_DIR=reference"});
@@ -104,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(By, Interrupted, ::testing::Values(SIGINT, SIGTERM, SIG
 class TwoAtOnce : public Program {};
 
 TEST_F(TwoAtOnce, TheSecondMasterOfASessionWaitsOutside) {
-    import(repeated(play(), 40, seconds(20)), "session");
+    import(repeated(play(), 12, seconds(20)), "session");
     Background one({LESTAPENNA_BINARY, "master", "session", "--threads", "1"}, folder_.path(), folder_ / "out",
                    folder_ / "err");
     ASSERT_TRUE(one.until([&] { return holds(data() / "cache/session", ""); }));
