@@ -23,6 +23,7 @@ Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline
     });
     if (!status) return status.error();
     std::vector<DecodedConnection> out;
+    out.reserve(decoded.size());
     for (auto& one : decoded) out.push_back(std::move(*one));
     return out;
 }
@@ -30,6 +31,7 @@ Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline
 PcmSource mix(const std::vector<DecodedConnection>& connections, const std::vector<double>& gains_db) {
     assert(connections.size() == gains_db.size());
     std::vector<float> gains;
+    gains.reserve(gains_db.size());
     for (const double db : gains_db) gains.push_back(static_cast<float>(audio::from_db(db)));
     return [&connections, gains](Samples first, std::span<float> out) {
         std::fill(out.begin(), out.end(), 0.0F);

@@ -35,7 +35,7 @@ std::vector<const PlacedPacket*> packets_of(const timeline::Timeline& timeline, 
 class OpusTrack {
   public:
     OpusTrack(audio::OggOpusWriter writer, SamplePos origin, SamplePos end)
-        : writer_(std::move(writer)), at_(origin), end_(end) {}
+        : writer_(std::move(writer)), at_(origin), end_(end), last_end_(origin - timeline::kPause) {}
 
     Status add(const PlacedPacket& packet, std::span<const std::uint8_t> payload) {
         const std::int64_t off = (packet.at - at_).count();
@@ -98,7 +98,7 @@ class OpusTrack {
     audio::OggOpusWriter writer_;
     SamplePos at_;  ///< where the next packet written will play
     SamplePos end_;
-    SamplePos last_end_ = SamplePos::min();
+    SamplePos last_end_;    ///< of the last packet given; the first one begins a run
     std::uint8_t toc_ = 0;  ///< of the last packet written
     int unreadable_ = 0;    ///< corrupt packets since then
 };

@@ -96,7 +96,7 @@ struct Making {
         parts[static_cast<std::size_t>(index)] = {};
         if (silent(*bytes)) return Ok{};
         std::vector<float> pcm;
-        const Status decoded = audio::Mp3Decoder(file->format.channels).decode(*bytes, pcm);
+        Status decoded = audio::Mp3Decoder(file->format.channels).decode(*bytes, pcm);
         if (!decoded) return decoded;
         const auto channels = file->format.channels;
         const auto first = static_cast<std::size_t>((from - needed.begin * kMp3FrameSamples) * channels);

@@ -1,7 +1,6 @@
 // Chunks: each plays alone, and end to end they are the whole stream, bit for bit.
 #include "render/chunk.h"
 
-#include <cstring>
 #include <functional>
 
 #include "audio/mp3.h"
@@ -22,7 +21,7 @@ std::vector<float> play_here(const std::filesystem::path& file) {
     return audio.ok() ? std::move(audio->pcm) : std::vector<float>{};
 }
 
-std::vector<float> play_by(std::vector<std::string> argv, const std::filesystem::path& out) {
+std::vector<float> play_by(const std::vector<std::string>& argv, const std::filesystem::path& out) {
     const auto result = test::run_process(argv);
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return raw_floats(out);
@@ -83,7 +82,7 @@ void expect_seamless(const Chunks& chunks, const Player& play, const char* playe
         const Samples at = chunk.window.start - chunk.pcm->connection().start;
         for (std::size_t i = 0; i < alone.size(); ++i) {
             const float there = whole[static_cast<std::size_t>(at.count()) + i];
-            unlike += std::memcmp(&alone[i], &there, sizeof(float)) != 0;
+            unlike += bits_of(alone[i]) != bits_of(there);
             largest = std::max(largest, static_cast<double>(std::fabs(alone[i] - there)));
         }
     }

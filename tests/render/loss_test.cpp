@@ -71,7 +71,9 @@ TEST(Loss, FecIsClearlyBetterThanZeros) {
         int fec_percent;
         std::size_t burst;
     };
-    for (const auto& [fec, burst] : {Case{10, 1}, Case{10, 2}, Case{10, 5}, Case{0, 1}}) {
+    for (const Case& one : {Case{10, 1}, Case{10, 2}, Case{10, 5}, Case{0, 1}}) {
+        const int fec = one.fec_percent;
+        const std::size_t burst = one.burst;
         const auto table = endless_table(fec);
         const Pair pair = lose(table, [&](std::size_t n) {
             for (std::size_t i = 0; i < burst; ++i) {

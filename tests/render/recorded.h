@@ -1,6 +1,7 @@
 // What the tests of this room start from: a simulated table, journaled and read back, and the corpus's voices.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -84,13 +85,18 @@ inline std::vector<float> buzz(Samples length, double pitch = 120) {
     return out;
 }
 
-/// One person who says `pcm` at each of `starts` (cut where the next one begins), present from 0 to `length`.
+/// One person who says this, there from 0 to `length`.
 inline sandbox::Script one_player(const std::vector<sandbox::Talk>& talks, Samples length) {
     sandbox::Player player;
     player.user = sandbox::player_id(0);
     player.leave = SamplePos{length};
     player.talks = talks;
     return {{player}, length};
+}
+
+/// For comparisons that even tell 0 from -0.
+inline std::uint32_t bits_of(float x) {
+    return std::bit_cast<std::uint32_t>(x);
 }
 
 inline double energy(std::span<const float> pcm) {
@@ -117,7 +123,7 @@ inline Bytes bytes_of(const std::filesystem::path& path) {
     return bytes.ok() ? std::move(*bytes) : Bytes{};
 }
 
-/// What a program wrote to a raw float file, or nothing when it failed.
+/// What a program wrote to a raw float file.
 inline std::vector<float> raw_floats(const std::filesystem::path& path) {
     const Bytes bytes = bytes_of(path);
     std::vector<float> out(bytes.size() / sizeof(float));

@@ -121,14 +121,14 @@ void compare_whole(const audio::Mp3Format& format, const Uncut& uncut) {
     const Bytes sliced = encode_in_slices(format, uncut.pcm);
     ASSERT_EQ(uncut.frames.size(), sliced.size());
     const auto unlike = static_cast<double>(unlike_frames(format, uncut.frames, sliced).size());
-    const auto frames = static_cast<double>(sliced.size() / format.frame_bytes());
+    const std::size_t frames = sliced.size() / format.frame_bytes();
     const auto a = decode_frames(uncut.frames);
     const auto b = decode_frames(sliced);
     for (std::int64_t join = kSlice.count(); join + kSampleRate < std::ssize(uncut.pcm); join += kSlice.count()) {
         EXPECT_EQ(shift_at(a, b, join + kMp3DecodedDelay), 0) << "join at " << join;
     }
-    std::printf("  %d kbit/s in slices: %.0f of %.0f frames differ\n", format.kbps, unlike, frames);
-    EXPECT_LE(unlike, 0.001 * frames);
+    std::printf("  %d kbit/s in slices: %.0f of %zu frames differ\n", format.kbps, unlike, frames);
+    EXPECT_LE(unlike, 0.001 * static_cast<double>(frames));
 }
 
 /// Many joins at little cost: the uncut encode goes on as a slice that begins at any of its frames.

@@ -7,9 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "journal/writer.h"
-#include "rtp/packet.h"
 #include "sandbox/line.h"
+#include "simulated_journal.h"
 #include "support.h"
 #include "workflows/master.h"
 
@@ -37,7 +36,8 @@ class Table {
   public:
     explicit Table(const sandbox::SimulatedTable& table, SessionId id = SessionId::make()) : id_(std::move(id)) {
         config_.data.dir = folder_.path();
-        write_journal(table);
+        const Status written = test::write_journal(table, journal_root(config_), id_);
+        EXPECT_TRUE(written.ok()) << written.error().message;
         open();
         const catalog::Session row{id_, {}, {}, table.start_time, {}, catalog::SessionStatus::ending};
         EXPECT_TRUE(catalog_->insert_session(row).ok());
@@ -80,30 +80,6 @@ class Table {
         auto store = store::open_store(config_);
         ASSERT_TRUE(store.ok()) << store.error().message;
         store_ = std::move(*store);
-    }
-
-    void write_journal(const sandbox::SimulatedTable& table) {
-        journal::Committer committer(1);
-        auto writer =
-            journal::Writer::open(committer, journal_root(config_), {id_, table.start_time, BootTime{}, BootId{}});
-        ASSERT_TRUE(writer.ok()) << writer.error().message;
-        for (const auto& sender : table.senders)
-            ASSERT_TRUE(writer->append(journal::Binding{BootTime{}, sender.ssrc, sender.user}));
-        BootTime last{};
-        for (const sandbox::Arrival& arrival : table.arrivals) {
-            const rtp::Parsed parsed = rtp::parse(arrival.datagram);
-            journal::Packet packet;
-            packet.ssrc = parsed.header.ssrc;
-            packet.seq = parsed.header.seq;
-            packet.rtp_timestamp = parsed.header.timestamp;
-            packet.arrival = last = BootTime{arrival.time - table.start_time};
-            packet.payload = parsed.payload;
-            packet.payload_size = static_cast<std::uint16_t>(parsed.payload.size());
-            ASSERT_TRUE(writer->wait_for_room().ok());
-            ASSERT_TRUE(writer->append(packet));
-        }
-        ASSERT_TRUE(writer->append(journal::End{last}));
-        ASSERT_TRUE(writer->flush().ok());
     }
 
     test::TempDir folder_;
