@@ -80,7 +80,9 @@ TEST(ExportPcm, NothingSaidIsMissingOrMoved) {
         const auto wav = exported(session, decoded, user, all, audio::SampleFormat::wav_16);
         ASSERT_EQ(std::ssize(wav), all.length().count());
         ASSERT_EQ(exported(session, decoded, user, all, audio::SampleFormat::flac_16), wav);
-        const auto heard = test::Judge(wav).listen(truth_of(table, s), runs_of(table.senders[s], all));
+        const auto truth = truth_of(table, s);
+        EXPECT_NEAR(energy(wav) / energy(truth), 1, 0.01);
+        const auto heard = test::Judge(wav).listen(truth, runs_of(table.senders[s], all));
         std::printf("  track %zu: %zu runs, median %.4f ms, max %.4f ms, energy %.4f\n", s, heard.runs.size(),
                     heard.median_ms, heard.max_ms, heard.energy_ratio);
         EXPECT_GT(heard.runs.size(), 5U);

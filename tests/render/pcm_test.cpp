@@ -158,11 +158,13 @@ TEST(ConnectionPcm, AnyStretchInAnyOrder) {
         Random random(seed, 9);
         const auto pick_start = [&]() -> std::int64_t {
             const auto slice = static_cast<std::int64_t>(random.below(12));
+            const auto near = random.chance(0.5) ? 0 : static_cast<std::int64_t>(random.between(-3'000, 3'000));
             switch (random.below(4)) {
                 case 0:  // where the file's slices begin to read
-                    return slice * kSlice.count() - kPreRoll.count();
+                    return slice * kSlice.count() - kPreRoll.count() + near;
                 case 1:  // where the session's do
-                    return slice * kSlice.count() - kPreRoll.count() - connection.start.time_since_epoch().count();
+                    return slice * kSlice.count() - kPreRoll.count() + near -
+                           connection.start.time_since_epoch().count();
                 default:
                     return static_cast<std::int64_t>(random.between(-96'000, static_cast<double>(once.pcm.size())));
             }

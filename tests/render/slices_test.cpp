@@ -241,6 +241,27 @@ TEST(Slices, SilenceCostsNothing) {
     EXPECT_LE(encoded, spoken + 3 * 6);
 }
 
+// What is said between two silences loses nothing at its edges, wherever they lie in a frame.
+TEST(Slices, AnIslandOfSoundIsWhole) {
+    const auto word = buzz(milliseconds(300));
+    double uncut_error = 0;
+    double sliced_error = 0;
+    for (std::int64_t shift = 0; shift < kMp3FrameSamples; shift += 64) {
+        std::vector<float> pcm(2 * kSampleRate);
+        std::copy(word.begin(), word.end(), pcm.begin() + kSampleRate / 2 + shift);
+        const SlicePlan plan(Samples{std::ssize(pcm)});
+        const auto uncut = decode_frames(encode_uncut(audio::kTrackMp3, pcm));
+        const auto sliced = decode_frames(encode_slice(audio::kTrackMp3, plan, plan.slice(0), source_of(pcm), kAsItIs));
+        const auto of = [&](const std::vector<float>& decoded) {
+            return std::span(decoded).subspan(kMp3DecodedDelay, pcm.size() - kMp3DecodedDelay);
+        };
+        uncut_error += error_energy(std::span(pcm).first(of(uncut).size()), of(uncut));
+        sliced_error += error_energy(std::span(pcm).first(of(sliced).size()), of(sliced));
+    }
+    std::printf("  error %.3g uncut, %.3g as islands\n", uncut_error, sliced_error);
+    EXPECT_LT(db(sliced_error / uncut_error), 0.1);
+}
+
 // Canonical frames decode to exact zeros, also right after sound has died away.
 TEST(Slices, SilenceIsExactlyZero) {
     auto pcm = buzz(seconds(3));
