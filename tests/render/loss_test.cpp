@@ -155,6 +155,14 @@ const std::vector<Kind> kKinds{
          d[kRtpHeader + 1] = 0x3F;
      },
      false},
+    {"a false length",  // six frames of 20 ms
+     [](auto& d, Random& random) {
+         d.resize(kRtpHeader + 2 + 6 * 10);
+         randomise(d, kRtpHeader + 2, random);
+         d[kRtpHeader] |= 0x03;
+         d[kRtpHeader + 1] = 6;
+     },
+     false},
     {"cut in the middle", [](auto& d, Random&) { d.resize(kRtpHeader + (d.size() - kRtpHeader) / 2); }, true},
     {"random after the first byte", [](auto& d, Random& random) { randomise(d, kRtpHeader + 1, random); }, true},
     {"random throughout", [](auto& d, Random& random) { randomise(d, kRtpHeader, random); }, true}};
@@ -198,6 +206,7 @@ Harmed harm(const sandbox::SimulatedTable& table, const Kind& kind, std::uint64_
 }
 
 struct Hurt {
+    double soon_db = 1e9;       ///< the five frames after a harmed packet, the worst of all
     double recovered_db = 1e9;  ///< the worst from the sixth frame after a harmed packet on
     float loudest = 0;          ///< sample around one
 };
@@ -218,8 +227,12 @@ Hurt compare(const std::vector<float>& want, const std::vector<float>& got, cons
         if (concealed) {
             EXPECT_GT(energy(frames(got, place, 1)), 0.05 * energy(frames(want, place, 1))) << "not concealed";
         }
-        const double error = error_energy(frames(want, place + 6, 20), frames(got, place + 6, 20));
-        out.recovered_db = std::min(out.recovered_db, db(energy(frames(want, place + 6, 20)) / std::max(1e-20, error)));
+        const auto snr = [&](std::size_t from, std::size_t count) {
+            const double error = error_energy(frames(want, from, count), frames(got, from, count));
+            return db(energy(frames(want, from, count)) / std::max(1e-20, error));
+        };
+        out.soon_db = std::min(out.soon_db, snr(place + 1, 5));
+        out.recovered_db = std::min(out.recovered_db, snr(place + 6, 20));
     }
     return out;
 }
@@ -252,13 +265,17 @@ TEST_P(Corrupt, HarmsNothingElse) {
         ASSERT_EQ(before.size(), after.size());
         for (std::size_t i = 0; i < before.size(); ++i) ASSERT_EQ(before[i].at, after[i].at) << "packet " << i;
         const Hurt hurt = compare(want, got, harmed.places, !GetParam().decodable);
+        worst.soon_db = std::min(worst.soon_db, hurt.soon_db);
         worst.recovered_db = std::min(worst.recovered_db, hurt.recovered_db);
         worst.loudest = std::max(worst.loudest, hurt.loudest);
     }
-    std::printf("  %s: from the sixth frame after it %.1f dB or better; loudest sample %.2f\n", GetParam().name,
-                worst.recovered_db, static_cast<double>(worst.loudest));
+    std::printf("  %s: the five frames after it %.1f dB, then %.1f dB or better; loudest sample %.2f\n",
+                GetParam().name, worst.soon_db, worst.recovered_db, static_cast<double>(worst.loudest));
     // The decoder finds back by itself (audio.md B4: more than 14 dB after four or five frames).
     EXPECT_GT(worst.recovered_db, 14);
+    if (!GetParam().decodable) {
+        EXPECT_GT(worst.soon_db, 6) << "it left something behind in the decoder";
+    }
     EXPECT_LT(worst.loudest, 4);
 }
 INSTANTIATE_TEST_SUITE_P(Opus, Corrupt, ::testing::ValuesIn(kKinds), [](const auto& one) {
