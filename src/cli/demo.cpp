@@ -88,7 +88,7 @@ Result<Exit> demo(const Options& options, Context& context) {
     const auto imported = import_session(*tools, capture);
     if (!imported) return imported.error();
     if (auto named = name_players(*tools, imported->session, *table); !named) return named.error();
-    const auto exit = finish(*tools, imported->session);
+    auto exit = finish(*tools, imported->session);
     if (!exit) return exit;
 
     auto object = session_json(tools->catalog, tools->store, imported->session.text());

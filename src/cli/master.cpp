@@ -25,7 +25,7 @@ Result<Exit> master(const Options& options, Context& context) {
     if (!tools) return tools.error();
     const auto id = tools->catalog.resolve(options.id);
     if (!id) return id.error();
-    const auto exit = finish(*tools, *id);
+    auto exit = finish(*tools, *id);
     if (!exit) return exit;
     if (!options.out.empty()) {
         if (auto copied = copy_out(*tools, *id, options.out); !copied) return copied.error();

@@ -154,7 +154,7 @@ struct Builder::Impl {
         stream.counts = totals;
     }
 
-    Connection build(UserId user, const Presence* presence, std::vector<Share> shares, std::int64_t free_from) {
+    Connection build(UserId user, const Presence* presence, const std::vector<Share>& shares, std::int64_t free_from) {
         Connection connection;
         connection.user = user;
         std::optional<SessionTime> opened;
@@ -230,7 +230,7 @@ struct Builder::Impl {
             for (Share& share : shares) {
                 std::vector<Share> one;
                 one.push_back(std::move(share));
-                keep_apart(build(user, nullptr, std::move(one), earliest), first);
+                keep_apart(build(user, nullptr, one, earliest), first);
             }
             return;
         }
@@ -245,7 +245,7 @@ struct Builder::Impl {
         }
         std::int64_t free_from = earliest;
         for (std::size_t i = 0; i < list.size(); ++i) {
-            out.connections.push_back(build(user, &list[i], std::move(by_presence[i]), free_from));
+            out.connections.push_back(build(user, &list[i], by_presence[i], free_from));
             free_from = out.connections.back().end.time_since_epoch().count();
         }
     }

@@ -19,6 +19,7 @@ std::vector<double> mix_gains_db(Session& session, const std::vector<render::Dec
     std::map<std::string, double> by_key;
     for (const auto& fragment : fragments) by_key[fragment.key] = fragment.gain_db.value_or(0);
     std::vector<double> gains;
+    gains.reserve(decoded.size());
     for (const render::DecodedConnection& one : decoded) {
         gains.push_back(by_key[fragment_key(session, one.connection()).text()]);
     }
@@ -101,7 +102,7 @@ Result<bool> is_finished(const Tools& tools, const SessionId& id) {
     std::ranges::for_each(*chunks, expect);
     std::ranges::for_each(*fragments, expect);
     for (const std::string& key : keys) {
-        const auto there = in_store(tools, key);
+        auto there = in_store(tools, key);
         if (!there || !*there) return there;
     }
     return true;

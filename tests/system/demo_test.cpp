@@ -159,7 +159,8 @@ TEST_F(Demo, WorksWithoutASpeechProgram) {
         run({"demo", "--json", "--seconds", "5", "--out", "here"}, {"PATH=" + (folder_ / "no-programs").string()});
     ASSERT_EQ(result.exit_code, kDone) << result.err;
     EXPECT_THAT(result.err, HasSubstr("espeak-ng is not installed"));
-    for (const auto& track : value(result)["tracks"]) expect_file(track["fragments"].at(0));
+    const auto session = value(result);
+    for (const auto& track : session["tracks"]) expect_file(track["fragments"].at(0));
     EXPECT_TRUE(fs::exists(folder_ / "here/truth/ledger.json"));
     EXPECT_FALSE(fs::exists(data())) << "everything lies under --out";
 }
