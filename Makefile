@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 20
 # What `make tsan` builds and runs: the tests of code with threads.
 TSAN_PROGRAMS = test_base test_journal test_store test_catalog test_workflows
 TSAN_TESTS = ^(base|journal|store|catalog)\.|SameBytes
-# What `make asan` leaves to `make test`: long measurements, half of its time, that go no other way through the code.
+# What `make asan` leaves to `make test`: long measurements, a third of its time, that go no other way through the code.
 ASAN_LEAVES = \.TenMinutes\.|\.Leveled\.(EveryCleanVoice|TheMasterAtEach)
 # `make lint BASE=origin/main`: clang-tidy only on what changed since then.
 BASE ?=
