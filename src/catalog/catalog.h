@@ -86,7 +86,7 @@ struct Track {
     std::int64_t received = 0;
     std::int64_t lost = 0;
     std::int64_t undecryptable = 0;
-    std::int64_t late = 0;
+    std::int64_t late = 0;  ///< received, but not placed: too late, or far ahead of their time
     std::int64_t duplicate = 0;
     std::int64_t parked = 0;
     std::int64_t concealed = 0;

@@ -34,7 +34,8 @@ std::optional<SamplePos> parse_time(std::string_view text) {
         double value = 0;
         const auto [end, error] =
             std::from_chars(part.data(), part.data() + part.size(), value, std::chars_format::fixed);
-        if (error != std::errc{} || end != part.data() + part.size() || value < 0 || value > 1e7) return std::nullopt;
+        if (error != std::errc{} || end != part.data() + part.size() || !(value >= 0 && value <= 1e7))
+            return std::nullopt;
         seconds_sum = seconds_sum * 60 + value;
         if (colon == std::string_view::npos) break;
         if (++parts > 2) return std::nullopt;

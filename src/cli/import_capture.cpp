@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <functional>
+#include <optional>
+#include <span>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -33,75 +34,81 @@ std::optional<std::uint32_t> parse_ssrc(std::string_view text) {
     return value;
 }
 
-/// What one pass saw.
-struct Pass {
-    std::map<std::uint32_t, std::uint64_t> listed;
+/// A voice packet of somebody in --users.
+struct Captured {
+    CaptureTime time;
+    rtp::Header header;
+    std::size_t payload = 0;  ///< where it begins in Capture::payloads
+    std::uint16_t size = 0;
+};
+
+/// What a capture holds, in the order of time: a file that was merged from several is not in order, and what stands
+/// late in it did not arrive late.
+struct Capture {
+    std::vector<Captured> packets;
+    std::vector<std::uint8_t> payloads;
     std::map<std::uint32_t, std::uint64_t> unlisted;
     std::map<std::string, std::uint64_t> rejects;
     std::optional<Error> damage;
+
+    [[nodiscard]] journal::Packet record(const Captured& captured, BootTime arrival) const {
+        journal::Packet packet;
+        packet.ssrc = captured.header.ssrc;
+        packet.seq = captured.header.seq;
+        packet.rtp_timestamp = captured.header.timestamp;
+        packet.arrival = arrival;
+        packet.payload_size = captured.size;
+        packet.payload = std::span(payloads).subspan(captured.payload, captured.size);
+        return packet;
+    }
 };
 
-using OnPacket = std::function<Status(CaptureTime, const rtp::Parsed&)>;
+void take(Capture& capture, const ImportOptions& options, const sandbox::Datagram& datagram) {
+    const rtp::Parsed parsed = rtp::parse(datagram.payload);
+    if (parsed.reject != rtp::Reject::none || parsed.payload.size() > journal::kMaxPayloadBytes) {
+        ++capture.rejects[parsed.reject != rtp::Reject::none ? rtp::to_string(parsed.reject) : "too long for Opus"];
+    } else if (!options.users.contains(parsed.header.ssrc)) {
+        ++capture.unlisted[parsed.header.ssrc];
+    } else if (!capture.packets.empty() &&
+               std::chrono::abs(datagram.time - capture.packets.front().time) > kLongestImport / 2) {
+        ++capture.rejects["captured half a week or more from the first one"];
+    } else {
+        capture.packets.push_back(
+            {datagram.time, parsed.header, capture.payloads.size(), static_cast<std::uint16_t>(parsed.payload.size())});
+        capture.payloads.insert(capture.payloads.end(), parsed.payload.begin(), parsed.payload.end());
+    }
+}
 
-/// Reads the capture once; `on_packet` sees the packets of the listed SSRCs.
-Result<Pass> read_capture(const ImportOptions& options, const OnPacket& on_packet) {
+Result<Capture> read_capture(const ImportOptions& options) {
     auto reader = CaptureReader::open(options.capture);
     if (!reader) return reader.error();
-    Pass pass;
-    std::optional<CaptureTime> first;
+    Capture capture;
     for (;;) {
         if (Context::stop()) return Error{ErrorKind::interrupted, "stopped: nothing was imported"};
         auto outcome = reader->next();
         if (std::holds_alternative<sandbox::CaptureEnd>(outcome)) break;
         if (auto* error = std::get_if<Error>(&outcome)) {
-            pass.damage = std::move(*error);
-            continue;
-        }
-        const auto& datagram = std::get<sandbox::Datagram>(outcome);
-        const rtp::Parsed parsed = rtp::parse(datagram.payload);
-        if (parsed.reject != rtp::Reject::none || parsed.payload.size() > journal::kMaxPayloadBytes) {
-            ++pass.rejects[parsed.reject != rtp::Reject::none ? rtp::to_string(parsed.reject) : "too long for Opus"];
-        } else if (!options.users.contains(parsed.header.ssrc)) {
-            ++pass.unlisted[parsed.header.ssrc];
-        } else if (std::chrono::abs(datagram.time - first.emplace(first.value_or(datagram.time))) >
-                   kLongestImport / 2) {
-            ++pass.rejects["captured half a week or more from the first one"];
+            capture.damage = std::move(*error);
         } else {
-            ++pass.listed[parsed.header.ssrc];
-            if (auto status = on_packet(datagram.time, parsed); !status) return status.error();
+            take(capture, options, std::get<sandbox::Datagram>(outcome));
         }
     }
     for (std::size_t i = 1; i < sandbox::kFrameRejects; ++i) {
         if (const auto count = reader->counts().rejects[i]; count > 0) {
-            pass.rejects[sandbox::to_string(static_cast<sandbox::FrameReject>(i))] += count;
+            capture.rejects[sandbox::to_string(static_cast<sandbox::FrameReject>(i))] += count;
         }
     }
-    return pass;
+    std::ranges::stable_sort(capture.packets, {}, &Captured::time);
+    return capture;
 }
 
-journal::Packet to_record(const rtp::Parsed& parsed, BootTime arrival) {
-    journal::Packet packet;
-    packet.ssrc = parsed.header.ssrc;
-    packet.seq = parsed.header.seq;
-    packet.rtp_timestamp = parsed.header.timestamp;
-    packet.arrival = arrival;
-    packet.payload_size = static_cast<std::uint16_t>(parsed.payload.size());
-    packet.payload = parsed.payload;
-    return packet;
-}
-
-/// What the first pass is for.
-struct Survey {
-    CaptureTime first_arrival;
-    CaptureTime first_placed;
-};
-
-Error nothing_to_import(const ImportOptions& options, const Pass& pass) {
-    if (pass.damage) {
-        return {ErrorKind::damaged, pass.damage->message + ": nothing in it can be imported; copy or capture it again"};
+Error nothing_to_import(const ImportOptions& options, const Capture& capture) {
+    if (capture.damage) {
+        return {ErrorKind::damaged,
+                capture.damage->message + ": nothing in it can be imported; copy or capture it again"};
     }
     std::string seen;
-    for (const auto& [ssrc, count] : pass.unlisted)
+    for (const auto& [ssrc, count] : capture.unlisted)
         seen += fmt::format("{}{} ({} packets)", seen.empty() ? "" : ", ", ssrc, count);
     if (!seen.empty()) {
         return {ErrorKind::usage, fmt::format("{} holds no packet of the SSRCs in --users; it holds {}: name those",
@@ -111,52 +118,46 @@ Error nothing_to_import(const ImportOptions& options, const Pass& pass) {
                                             options.capture.string())};
 }
 
-Result<Survey> survey(const ImportOptions& options, milliseconds rotation) {
-    timeline::Builder builder(rotation, SamplePos::min() + seconds{86'400});
-    std::optional<CaptureTime> origin;
-    CaptureTime earliest = CaptureTime::max();
-    const auto pass = read_capture(options, [&](CaptureTime time, const rtp::Parsed& parsed) -> Status {
-        if (!origin) origin = time;
-        earliest = std::min(earliest, time);
-        builder.add(to_record(parsed, BootTime{}), SessionTime{time - *origin},
-                    {0, 0, static_cast<std::uint16_t>(parsed.payload.size())});
-        return Ok{};
-    });
-    if (!pass) return pass.error();
-    if (!origin) return nothing_to_import(options, *pass);
-    SamplePos first = SamplePos::max();
+/// Where the first packet belongs, before there is a time zero.
+CaptureTime first_placed(const Capture& capture, milliseconds rotation) {
+    const CaptureTime origin = capture.packets.front().time;
+    timeline::Builder builder(rotation, SamplePos{} - kLongestImport);
+    for (const Captured& captured : capture.packets) {
+        builder.add(capture.record(captured, BootTime{}), SessionTime{captured.time - origin}, {0, 0, captured.size});
+    }
+    std::optional<SamplePos> first;
     const timeline::Timeline placed = builder.finish();
     for (const auto& connection : placed.connections) {
         for (const auto& stream : connection.streams) {
-            if (!stream.packets.empty()) first = std::min(first, stream.packets.front().at);
+            if (stream.packets.empty()) continue;
+            first = std::min(first.value_or(SamplePos::max()), stream.packets.front().at);
         }
     }
-    return Survey{earliest, *origin + std::chrono::floor<nanoseconds>(first.time_since_epoch())};
+    // What is placed later than it arrived is nobody's packet.
+    const SamplePos earliest = std::min(first.value_or(SamplePos{}), SamplePos{});
+    return origin + std::chrono::floor<nanoseconds>(earliest.time_since_epoch());
 }
 
-/// The second pass: everything into the journal.
+/// Everything into the journal.
 class Importer {
   public:
-    Importer(const ImportOptions& options, journal::Writer& writer, UnixTime start)
-        : options_(options), writer_(writer), start_(start) {}
+    Importer(const ImportOptions& options, const Capture& capture, journal::Writer& writer, UnixTime start)
+        : options_(options), capture_(capture), writer_(writer), start_(start) {}
 
-    Result<Imported> run(const SessionId& id) {
-        auto pass =
-            read_capture(options_, [this](CaptureTime time, const rtp::Parsed& parsed) { return write(time, parsed); });
-        if (!pass) return pass.error();
-        if (auto status = append(journal::End{last_}); !status) return status.error();
-        if (auto status = writer_.flush(); !status) return status.error();
-        return Imported{id, {}, packets_, std::move(pass->unlisted), std::move(pass->rejects), std::move(pass->damage)};
+    Status run() {
+        for (const Captured& captured : capture_.packets) {
+            if (auto status = write(captured); !status) return status;
+        }
+        if (auto status = append(journal::End{last_}); !status) return status;
+        return writer_.flush();
     }
 
   private:
-    Status write(CaptureTime time, const rtp::Parsed& parsed) {
+    Status write(const Captured& captured) {
         // An import's CLOCK_BOOTTIME begins at its time zero.
-        const BootTime arrival{time - start_};
-        last_ = std::max(last_, arrival);
-        if (auto status = bind(parsed.header.ssrc, arrival); !status) return status;
-        ++packets_;
-        return append(to_record(parsed, arrival));
+        last_ = BootTime{captured.time - start_};
+        if (auto status = bind(captured.header.ssrc, last_); !status) return status;
+        return append(capture_.record(captured, last_));
     }
 
     /// Who speaks is said again each minute, so that the loss of one segment does not make the others anonymous.
@@ -179,11 +180,11 @@ class Importer {
     }
 
     const ImportOptions& options_;
+    const Capture& capture_;
     journal::Writer& writer_;
     UnixTime start_;
     BootTime last_{};
     std::map<std::uint32_t, BootTime> bound_;
-    std::uint64_t packets_ = 0;
     std::uint64_t written_ = 0;
 };
 
@@ -225,10 +226,10 @@ void remove_journal(const std::filesystem::path& folder) {
 }
 
 /// Time zero, as asked for or as found.
-Result<UnixTime> time_zero(const std::optional<UnixTime>& asked, const Survey& found) {
-    const auto first = std::chrono::floor<milliseconds>(found.first_arrival);
+Result<UnixTime> time_zero(const std::optional<UnixTime>& asked, const Capture& capture, milliseconds rotation) {
+    if (!asked) return std::chrono::floor<milliseconds>(first_placed(capture, rotation));
+    const auto first = std::chrono::floor<milliseconds>(capture.packets.front().time);
     const auto ms = [](UnixTime time) { return time.time_since_epoch().count(); };
-    if (!asked) return std::chrono::floor<milliseconds>(found.first_placed);
     if (*asked > first) {
         return Error{ErrorKind::usage, fmt::format("--start {} is after the first packet ({}): the session would begin "
                                                    "too late",
@@ -250,33 +251,41 @@ Status claim(const std::filesystem::path& folder, const SessionId& id) {
     return io_error("make the folder", folder, errno);
 }
 
-Result<Imported> write_journal(const ImportOptions& options, const std::filesystem::path& journal_root,
-                               const SessionId& id, UnixTime start) {
+Status write_journal(const ImportOptions& options, const Capture& capture, const std::filesystem::path& journal_root,
+                     const SessionId& id, UnixTime start) {
     journal::Committer committer(1);
     auto writer = journal::Writer::open(committer, journal_root, {id, start, BootTime{}, BootId{}});
     if (!writer) return writer.error();
-    return Importer(options, *writer, start).run(id);
+    return Importer(options, capture, *writer, start).run();
 }
 
 }  // namespace
 
 Result<Imported> import_capture(const ImportOptions& options, const std::filesystem::path& journal_root,
                                 milliseconds rotation) {
-    const auto found = survey(options, rotation);
-    if (!found) return found.error();
-    const auto start = time_zero(options.start, *found);
+    auto capture = read_capture(options);
+    if (!capture) return capture.error();
+    if (capture->packets.empty()) return nothing_to_import(options, *capture);
+    const auto start = time_zero(options.start, *capture, rotation);
     if (!start) return start.error();
     const SessionId id = options.session.value_or(SessionId::make());
     const auto folder = journal_root / id.text();
     if (auto ours = claim(folder, id); !ours) return ours.error();
-    auto imported = write_journal(options, journal_root, id, *start);
-    if (imported) {
-        auto timeline = timeline::read(folder, rotation);
-        if (timeline) imported->timeline = std::move(*timeline);
-        if (!timeline) imported = timeline.error();
+    if (auto written = write_journal(options, *capture, journal_root, id, *start); !written) {
+        remove_journal(folder);
+        return written.error();
     }
-    if (!imported) remove_journal(folder);
-    return imported;
+    auto timeline = timeline::read(folder, rotation);
+    if (!timeline) {
+        remove_journal(folder);
+        return timeline.error();
+    }
+    return Imported{id,
+                    std::move(*timeline),
+                    capture->packets.size(),
+                    std::move(capture->unlisted),
+                    std::move(capture->rejects),
+                    std::move(capture->damage)};
 }
 
 Result<Imported> import_session(const workflows::Tools& tools, const ImportOptions& options) {

@@ -1,5 +1,5 @@
-// A capture of RTP in the clear becomes a session's journal. Two passes over the file: the first finds time zero, the
-// second writes. See docs/architecture.md section 10, `import`.
+// A capture of RTP in the clear becomes a session's journal. It is read into memory and journaled in the
+// order of time. See docs/architecture.md section 10, `import`.
 #pragma once
 
 #include <cstdint>

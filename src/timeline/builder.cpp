@@ -127,7 +127,7 @@ struct Builder::Impl {
             Counts here;
             here.received = 1;
             here.late = placement.fates[i] == Fate::late;
-            here.stray = placement.fates[i] == Fate::runaway;
+            here.runaway = placement.fates[i] == Fate::runaway;
             here.parked = packet.parked;
             here.undecryptable = packet.undecryptable;
             if (i > 0) here.lost = static_cast<std::uint64_t>(packet.seq - source.packets[i - 1].seq - 1);
@@ -179,7 +179,7 @@ struct Builder::Impl {
                 if (!stream.packets.empty()) {
                     start = std::min(start, stream.packets.front().at);
                     end = std::max(end, stream.packets.back().end());
-                    source_free = end.time_since_epoch().count();
+                    source_free = stream.packets.back().end().time_since_epoch().count();
                 }
                 connection.streams.push_back(std::move(stream));
             }
@@ -201,16 +201,18 @@ struct Builder::Impl {
     /// connection. `first`: where this user's connections begin.
     void keep_apart(Connection&& connection, std::size_t first) {
         for (std::size_t i = first; i < out.connections.size(); ++i) {
-            Connection& other = out.connections[i];
+            const Connection& other = out.connections[i];
             const bool together = connection.start < other.end && other.start < connection.end;
             if (connection.start != other.start &&
                 (!together || (connection.start - other.start).count() % rotation != 0))
                 continue;
-            other.opened = std::min(other.opened, connection.opened);
-            other.start = std::min(other.start, connection.start);
-            other.end = std::max(other.end, connection.end);
-            std::ranges::move(connection.streams, std::back_inserter(other.streams));
-            return;
+            Connection both = std::move(out.connections[i]);
+            out.connections.erase(out.connections.begin() + static_cast<std::ptrdiff_t>(i));
+            both.opened = std::min(both.opened, connection.opened);
+            both.start = std::min(both.start, connection.start);
+            both.end = std::max(both.end, connection.end);
+            std::ranges::move(connection.streams, std::back_inserter(both.streams));
+            return keep_apart(std::move(both), first);  // longer now, it may meet a third
         }
         out.connections.push_back(std::move(connection));
     }
@@ -218,7 +220,10 @@ struct Builder::Impl {
     /// Which of a user's presences a packet belongs to.
     static std::size_t presence_of(const std::vector<Presence>& list, SessionTime arrival) {
         std::size_t at = 0;
-        while (at + 1 < list.size() && list[at].leave && arrival > *list[at].leave + kStillUnderWay) ++at;
+        const auto over = [&](std::size_t i) {
+            return list[i].leave && (arrival > *list[i].leave + kStillUnderWay || arrival >= list[i + 1].join);
+        };
+        while (at + 1 < list.size() && over(at)) ++at;
         return at;
     }
 

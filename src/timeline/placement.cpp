@@ -1,6 +1,7 @@
 #include "timeline/placement.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 
@@ -33,6 +34,9 @@ constexpr std::size_t kSlideCheckPackets = 50;
 constexpr int kConfirmPackets = 250;
 // ... or the envelope is up by more than any stall that comes to an end.
 constexpr std::int64_t kNoStall = ms(10'000);
+
+// ... and over how many packets at most: 30 s of 10 ms. What floods us must not cost the square of its size.
+constexpr std::size_t kLookPackets = 3'000;
 
 constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
 constexpr SessionTime kForever = SessionTime::max();
@@ -115,7 +119,7 @@ class Placer {
         std::size_t begin = first;
         for (std::size_t p = piece_; p < pieces_.size(); ++p) {
             std::size_t end = begin;
-            while (end < pieces_[p].end && packets_[end].arrival <= limit) ++end;
+            while (end < pieces_[p].end && packets_[end].arrival <= limit && end - first < kLookPackets) ++end;
             const Envelope here = envelope(begin, end, known_before);
             if (here.count > 0) {
                 if (out.settled() && here.level < out.level - kClockSet) break;
@@ -134,7 +138,7 @@ class Placer {
         if (before <= span_begin_) return {};
         const std::int64_t limit = packets_[before - 1].arrival - reach;
         std::size_t begin = before;
-        while (begin > span_begin_ && packets_[begin - 1].arrival >= limit) --begin;
+        while (begin > span_begin_ && packets_[begin - 1].arrival >= limit && before - begin < kLookPackets) --begin;
         return envelope(begin, before, known_before);
     }
 
@@ -209,8 +213,8 @@ class Placer {
             const Envelope past = behind(i, kLookAround, known_before);
             const std::int64_t level = std::min(next.level, past.level);
             const bool enough = next.near + past.near >= 2 * kSettledPackets;
-            const std::int64_t off = level - offset_;
-            if (enough && std::max(off, -off) > kSlideFrom && std::max(off, -off) < kClockSet) target_ = level;
+            const std::int64_t off = enough ? std::llabs(level - offset_) : 0;
+            if (off > kSlideFrom && off < kClockSet) target_ = level;
         }
         return target_ > offset_ ? 1 : target_ < offset_ ? -1 : 0;
     }

@@ -12,6 +12,7 @@ Counts& Counts::operator+=(const Counts& other) {
     parked += other.parked;
     undecryptable += other.undecryptable;
     concealed += other.concealed;
+    runaway += other.runaway;
     stray += other.stray;
     unplaceable_runs += other.unplaceable_runs;
     return *this;
@@ -39,7 +40,8 @@ Counts Timeline::counts_of(UserId user) const {
 bool Timeline::has_gaps() const {
     const auto gap = [](const Connection& connection) {
         return std::any_of(connection.streams.begin(), connection.streams.end(), [](const Stream& stream) {
-            return stream.counts.lost + stream.counts.undecryptable + stream.counts.late > 0;
+            const Counts& c = stream.counts;
+            return c.lost + c.undecryptable + c.late + c.runaway > 0;
         });
     };
     return !outages.empty() || !damages.empty() || std::any_of(connections.begin(), connections.end(), gap);

@@ -41,7 +41,7 @@ struct PlacedPacket {
     std::uint16_t duration = 0;   ///< samples it decodes to, 120 to 5760
     std::uint16_t missing = 0;    ///< packets missing in the sequence right before this one (saturates)
     std::int8_t slip = 0;         ///< it is played this many samples longer (-1, 0, 1): the sender's clock is off
-    bool silence = false;         ///< F8 FF FE, or a payload too short to hold audio
+    bool silence = false;         ///< F8 FF FE
 
     [[nodiscard]] SamplePos end() const { return at + Samples{duration + slip}; }
 };
@@ -54,8 +54,9 @@ struct Counts {
     std::uint64_t duplicate = 0;         ///< copies of a packet that was already there
     std::uint64_t parked = 0;            ///< waited for a key or a binding
     std::uint64_t undecryptable = 0;     ///< arrived, but could not be opened
-    std::uint64_t concealed = 0;         ///< of the lost, late and undecryptable ones: filled by PLC or FEC
-    std::uint64_t stray = 0;             ///< from nowhere: a lone jump of the sequence, or audio far ahead of its time
+    std::uint64_t concealed = 0;         ///< of those missing before a packet: the first five, which PLC or FEC fill
+    std::uint64_t runaway = 0;           ///< received, but said to belong seconds after its arrival: not placed
+    std::uint64_t stray = 0;             ///< not taken in: a lone jump of the sequence that no second packet confirmed
     std::uint64_t unplaceable_runs = 0;  ///< talk runs inside a stall whose sender's RTP clock stood still (section 6)
 
     Counts& operator+=(const Counts& other);
@@ -119,7 +120,7 @@ struct Timeline {
         return start + std::chrono::floor<milliseconds>(at.time_since_epoch());
     }
     [[nodiscard]] Counts counts_of(UserId user) const;
-    /// Lost or undecryptable packets, outages or damage: exit code 3, never for silence.
+    /// Packets that are not heard, outages or damage: exit code 3, never for silence.
     [[nodiscard]] bool has_gaps() const;
 };
 

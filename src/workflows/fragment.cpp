@@ -1,5 +1,6 @@
 #include "workflows/fragment.h"
 
+#include <cmath>
 #include <map>
 
 #include "render/leveled.h"
@@ -62,7 +63,10 @@ void fill_in(catalog::Recording& row, const render::LeveledFile& file, const ren
     row.status = catalog::FileStatus::stored;
     row.levels = {file.measured.lufs, file.measured.true_peak_db};
     row.gain_db = file.gain_db;
-    if (flag != render::LevelFlag::no_speech) row.speech_lufs = levels.speech_lufs + file.gain_db;
+    // What limiter and codec took from the whole they took from the speech.
+    if (levels.lufs && file.measured.lufs) row.speech_lufs = levels.speech_lufs + *file.measured.lufs - *levels.lufs;
+    const bool missed = file.measured.lufs && std::fabs(*file.measured.lufs - file.target_lufs) > render::kTolerance;
+    if (flag == render::LevelFlag::none && missed) flag = render::LevelFlag::capped;
     if (flag != render::LevelFlag::none) row.level_flag = std::string(to_string(flag));
 }
 

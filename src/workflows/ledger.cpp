@@ -18,7 +18,7 @@ Status write_tracks(const Tools& tools, const SessionId& id, const timeline::Tim
         row.received = static_cast<std::int64_t>(counts.received);
         row.lost = static_cast<std::int64_t>(counts.lost);
         row.undecryptable = static_cast<std::int64_t>(counts.undecryptable);
-        row.late = static_cast<std::int64_t>(counts.late);
+        row.late = static_cast<std::int64_t>(counts.late + counts.runaway);
         row.duplicate = static_cast<std::int64_t>(counts.duplicate);
         row.parked = static_cast<std::int64_t>(counts.parked);
         row.concealed = static_cast<std::int64_t>(counts.concealed);

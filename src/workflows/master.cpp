@@ -78,6 +78,8 @@ Status make_master(Session& session) {
     file.gain_db = heard->lufs ? target - *heard->lufs : 0;
     std::vector<render::LeveledFile> files{std::move(file)};
     if (auto status = render::make_leveled(files, tools.work); !status) return status;
+    // A master without a recipe is made again: that is what a kill between file and row leaves.
+    if (auto status = tools.catalog.set_master({session.id(), key.text()}); !status) return status;
     if (auto status = session.keep(files[0].path, key); !status) return status;
     row.levels = {files[0].measured.lufs, files[0].measured.true_peak_db};
     return tools.catalog.set_master(row);
@@ -115,6 +117,8 @@ Status finish_session(Session& session) {
         if (!finished) return finished.error();
         if (*finished) return Ok{};
     }
+    if (const auto ours = session.scratch(""); !ours)
+        return ours.error();  // nobody else makes files of this session now
     const auto ledger = [&] { return write_tracks(tools, session.id(), session.timeline()); };
     if (auto status = tools.catalog.together(ledger); !status) return status;
     if (auto status = tools.catalog.set_end(session.id(), session.timeline().unix_time(session.timeline().end()));
