@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -79,9 +80,9 @@ class OpusTrack {
   private:
     /// An Opus packet of one byte holds nothing: the decoder fills in (RFC 7845 section 4.1).
     Status conceal(int packets, std::int64_t hole) {
-        const std::array<std::uint8_t, 1> empty{static_cast<std::uint8_t>(toc_ & 0xFC)};
+        const std::array<std::uint8_t, 1> empty{static_cast<std::uint8_t>(toc_.value_or(0) & 0xFC)};
         const auto duration = audio::opus_duration(empty);
-        if (!duration || toc_ == 0) return Ok{};
+        if (!toc_ || !duration) return Ok{};
         const int most = std::min(packets, timeline::kMaxConcealedPackets);
         for (int i = 0; i < most && hole >= duration->count(); ++i, hole -= duration->count()) {
             if (auto status = put(empty, *duration); !status) return status;
@@ -99,7 +100,7 @@ class OpusTrack {
     SamplePos at_;  ///< where the next packet written will play
     SamplePos end_;
     SamplePos last_end_;    ///< of the last packet given; the first one begins a run
-    std::uint8_t toc_ = 0;  ///< of the last packet written
+    std::optional<std::uint8_t> toc_;  ///< of the last packet written
     int unreadable_ = 0;    ///< corrupt packets since then
 };
 
