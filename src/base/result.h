@@ -12,11 +12,11 @@
 namespace lestapenna {
 
 enum class ErrorKind {
-    failed,     ///< the world said no: I/O, no space, a codec
-    usage,      ///< wrong words on the command line or a wrong value in the configuration
-    damaged,    ///< input that is not what it claims to be
-    not_found,  ///< an id nobody knows
-    locked,     ///< the session is being recorded
+    failed,       ///< the world said no: I/O, no space, a codec
+    usage,        ///< wrong words on the command line or a wrong value in the configuration
+    damaged,      ///< input that is not what it claims to be
+    not_found,    ///< an id nobody knows
+    locked,       ///< the session is being recorded
     interrupted,  ///< a signal asked to stop; what is done stays done
 };
 

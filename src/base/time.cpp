@@ -1,10 +1,10 @@
 #include "base/time.h"
 
+#include <string_view>
+
 #include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <string_view>
 
 namespace lestapenna {
 

@@ -50,11 +50,17 @@ using UnixTime = std::chrono::sys_time<milliseconds>;
 UnixTime unix_now() noexcept;
 
 /// Nearest sample at or before `t`.
-constexpr SamplePos floor_samples(SessionTime t) { return std::chrono::floor<Samples>(t); }
+constexpr SamplePos floor_samples(SessionTime t) {
+    return std::chrono::floor<Samples>(t);
+}
 /// Exact: a sample begins at a multiple of 20 833 ns 1/3; the fraction is dropped.
-constexpr SessionTime to_session_time(SamplePos p) { return std::chrono::floor<nanoseconds>(p); }
+constexpr SessionTime to_session_time(SamplePos p) {
+    return std::chrono::floor<nanoseconds>(p);
+}
 /// Whole milliseconds at or before `p`.
-constexpr SamplePos floor_ms(SamplePos p) { return std::chrono::floor<milliseconds>(p); }
+constexpr SamplePos floor_ms(SamplePos p) {
+    return std::chrono::floor<milliseconds>(p);
+}
 
 /// Identity of this boot of the machine (/proc/sys/kernel/random/boot_id), 16 bytes. All zero if unknown.
 struct BootId {

@@ -99,9 +99,9 @@ class OpusTrack {
     audio::OggOpusWriter writer_;
     SamplePos at_;  ///< where the next packet written will play
     SamplePos end_;
-    SamplePos last_end_;    ///< of the last packet given; the first one begins a run
+    SamplePos last_end_;               ///< of the last packet given; the first one begins a run
     std::optional<std::uint8_t> toc_;  ///< of the last packet written
-    int unreadable_ = 0;    ///< corrupt packets since then
+    int unreadable_ = 0;               ///< corrupt packets since then
 };
 
 }  // namespace

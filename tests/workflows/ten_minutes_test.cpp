@@ -89,8 +89,10 @@ Heard listen(Table& table, const sandbox::SimulatedTable& simulated, std::size_t
         const auto own = test::Judge(alone).listen(*truth, runs);
         heard.missing += own.missing;
         heard.worst_energy = std::max(heard.worst_energy, std::fabs(own.energy_ratio - 1));
-        std::printf("  track %zu: %zu runs; in the master median %.3f max %.3f ms, %zu masked; alone max %.3f ms, %zu missing, energy %.4f\n", s,
-                    runs.size(), in_mix.median_ms, in_mix.max_ms, in_mix.missing, own.max_ms, own.missing, own.energy_ratio);
+        std::printf(
+            "  track %zu: %zu runs; in the master median %.3f max %.3f ms, %zu masked; alone max %.3f ms, %zu missing, "
+            "energy %.4f\n",
+            s, runs.size(), in_mix.median_ms, in_mix.max_ms, in_mix.missing, own.max_ms, own.missing, own.energy_ratio);
     }
     std::sort(heard.offsets_ms.begin(), heard.offsets_ms.end());
     return heard;
