@@ -34,6 +34,10 @@ std::optional<std::uint32_t> parse_ssrc(std::string_view text) {
     return value;
 }
 
+Error stopped() {
+    return {ErrorKind::interrupted, "stopped: nothing was imported"};
+}
+
 /// A voice packet of somebody in --users.
 struct Captured {
     CaptureTime time;
@@ -84,7 +88,7 @@ Result<Capture> read_capture(const ImportOptions& options) {
     if (!reader) return reader.error();
     Capture capture;
     for (;;) {
-        if (Context::stop()) return Error{ErrorKind::interrupted, "stopped: nothing was imported"};
+        if (Context::stop()) return stopped();
         auto outcome = reader->next();
         if (std::holds_alternative<sandbox::CaptureEnd>(outcome)) break;
         if (auto* error = std::get_if<Error>(&outcome)) {
@@ -146,6 +150,7 @@ class Importer {
 
     Status run() {
         for (const Captured& captured : capture_.packets) {
+            if (Context::stop()) return stopped();
             if (auto status = write(captured); !status) return status;
         }
         if (auto status = append(journal::End{last_}); !status) return status;
@@ -295,6 +300,7 @@ Result<Imported> import_session(const workflows::Tools& tools, const ImportOptio
     if (!imported) return imported;
     const timeline::Timeline& timeline = imported->timeline;
     const auto listed = tools.catalog.together([&]() -> Status {
+        if (Context::stop()) return stopped();
         const catalog::Session row{imported->session,
                                    {},
                                    {},
