@@ -9,8 +9,6 @@ TSAN_PROGRAMS = test_base test_journal test_store test_catalog test_workflows
 TSAN_TESTS = ^(base|journal|store|catalog)\.|SameBytes
 # What `make asan` leaves to `make test`: long measurements, a third of its time, that go no other way through the code.
 ASAN_LEAVES = \.TenMinutes\.|\.Leveled\.(EveryCleanVoice|TheMasterAtEach)
-# `make lint BASE=origin/main`: clang-tidy only on what changed since then.
-BASE ?=
 
 RELEASE = build/release
 CCACHE := $(shell command -v ccache 2>/dev/null)
@@ -62,7 +60,7 @@ fuzz:
 
 lint: all
 	@tools/packages program test develop
-	@failed=; for check in check-arrows "check-licences $(RELEASE)/lestapenna" check-format "check-tidy $(BASE)"; do \
+	@failed=; for check in check-arrows "check-licences $(RELEASE)/lestapenna" check-format check-tidy; do \
 	    echo "== $$check"; tools/$$check || failed="$$failed $${check%% *}"; \
 	done; test -z "$$failed" || { echo "lint failed:$$failed"; exit 1; }
 
