@@ -14,7 +14,7 @@ namespace lestapenna {
 namespace {
 
 constexpr std::size_t kMaxSessionIdLength = 64;
-constexpr std::size_t kMaxUserIdLength = 20;  // 2^64 has 20 digits
+constexpr std::size_t kMaxSnowflakeLength = 20;  // 2^64 has 20 digits
 
 // Crockford's alphabet: no I, L, O, U, so that an id read aloud at the table survives.
 constexpr std::string_view kBase32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -41,12 +41,12 @@ std::array<std::uint8_t, 16> ulid_bytes() {
 
 }  // namespace
 
-std::optional<UserId> UserId::parse(std::string_view text) {
-    if (text.empty() || text.size() > kMaxUserIdLength || !std::ranges::all_of(text, is_digit)) return std::nullopt;
-    UserId id;
-    const auto result = std::from_chars(text.data(), text.data() + text.size(), id.value);
-    if (result.ec != std::errc{}) return std::nullopt;
-    return id;
+std::optional<std::uint64_t> parse_snowflake(std::string_view text) {
+    if (text.empty() || text.size() > kMaxSnowflakeLength || !std::ranges::all_of(text, is_digit)) return std::nullopt;
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{}) return std::nullopt;
+    return value;
 }
 
 std::optional<SessionId> SessionId::parse(std::string_view text) {

@@ -10,13 +10,24 @@
 
 namespace lestapenna {
 
-/// A Discord snowflake of a person: `[0-9]{1,20}` that fits 64 bits. 0 is "nobody".
-struct UserId {
+/// `[0-9]{1,20}` that fits 64 bits.
+std::optional<std::uint64_t> parse_snowflake(std::string_view text);
+
+/// A Discord id; ids of different things do not mix. 0 is "nobody".
+template <class Of>
+struct Snowflake {
     std::uint64_t value = 0;
-    auto operator<=>(const UserId&) const = default;
+    auto operator<=>(const Snowflake&) const = default;
     [[nodiscard]] std::string text() const { return std::to_string(value); }
-    static std::optional<UserId> parse(std::string_view text);
+    static std::optional<Snowflake> parse(std::string_view text) {
+        const auto value = parse_snowflake(text);
+        return value ? std::optional(Snowflake{*value}) : std::nullopt;
+    }
 };
+using UserId = Snowflake<struct OfUser>;
+using GuildId = Snowflake<struct OfGuild>;
+using ChannelId = Snowflake<struct OfChannel>;
+using MessageId = Snowflake<struct OfMessage>;
 
 /// A session's name: `[A-Za-z0-9_-]{1,64}`. Ours are ULIDs (26 characters: 48 bits of Unix ms, 80 random bits).
 class SessionId {

@@ -27,11 +27,12 @@ struct Error {
 
 struct Ok {};
 
-template <class T = Ok>
+/// E is another type where the caller needs more than the sentence (discord::RestError).
+template <class T = Ok, class E = Error>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
-    Result(Error error) : value_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+    Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+    Result(E error) : value_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const { return value_.index() == 0; }
     explicit operator bool() const { return ok(); }
@@ -45,10 +46,10 @@ class [[nodiscard]] Result {
     const T& operator*() const& { return value(); }
     T&& operator*() && { return std::move(*this).value(); }
 
-    [[nodiscard]] const Error& error() const { return assert(!ok()), std::get<1>(value_); }
+    [[nodiscard]] const E& error() const { return assert(!ok()), std::get<1>(value_); }
 
   private:
-    std::variant<T, Error> value_;
+    std::variant<T, E> value_;
 };
 
 using Status = Result<Ok>;

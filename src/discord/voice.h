@@ -1,0 +1,158 @@
+// A voice connection (gateway v8, UDP, transport encryption): join a channel, hear every packet, send Opus, stay there
+// through resumes, server changes, moves and crashes of the other side, until leave().
+//
+// The caller owns the main gateway: it passes on its VoiceState and VoiceServer events of this guild, and sends op 4
+// when asked to. Everything heard goes to the Listener, packets in the order of the socket.
+//
+// Thread: the loop's; Listener calls come from it and must not block. Ownership: the Listener outlives the Voice;
+// destroying the Voice closes its sockets and calls nobody any more. Hot path: no allocation and no lock per packet.
+// Errors: no input ends it. Each datagram becomes a packet or a counted reject; each close code ends in a resume, a
+// rejoin (backing off 1, 2, 4, 8, 16 s, for as long as it takes) or in Ended, which says why.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "discord/datagram.h"
+#include "discord/events.h"
+#include "discord/transport.h"
+#include "net/loop.h"
+#include "net/tls.h"
+#include "rtp/packet.h"
+
+namespace lestapenna::discord {
+
+/// One Opus packet as it came, decrypted; valid during the call.
+struct VoicePacket {
+    rtp::Header header;
+    BootTime arrival;  ///< when the kernel had it, or when it was read where the kernel's stamp can not be trusted
+    std::span<const std::uint8_t> payload;
+};
+
+// What happens besides packets. `generation` counts voice sessions from 1: a resume keeps it, a rejoin raises it.
+struct Connected {
+    int generation = 0;
+    ChannelId channel;
+    std::uint32_t own_ssrc = 0;
+    TransportMode mode{};
+    bool resumed = false;
+};
+struct Disconnected {
+    int generation = 0;
+    std::uint16_t code = 0;      ///< close code; 0: lost without one
+    bool media_goes_on = false;  ///< a resume is tried; packets keep coming
+    std::string reason;
+};
+struct SsrcBound {
+    std::uint32_t ssrc = 0;
+    UserId user;
+};
+struct UserConnected {
+    UserId user;
+};
+struct UserDisconnected {
+    UserId user;
+};
+/// The kernel threw datagrams away because we were too slow.
+struct KernelDropped {
+    std::uint32_t datagrams = 0;
+    BootTime noticed;
+};
+/// We are in another channel now; a Connected follows.
+struct Moved {
+    ChannelId to;
+};
+enum class EndReason : std::uint8_t { left, removed, refused };
+/// It is over: leave(), removed from the channel (or the channel is gone), or a close code that forbids to go on.
+struct Ended {
+    EndReason reason{};
+    std::uint16_t code = 0;
+    std::string message;
+};
+using VoiceEvent =
+    std::variant<Connected, Disconnected, SsrcBound, UserConnected, UserDisconnected, KernelDropped, Moved, Ended>;
+
+class Listener {
+  public:
+    virtual ~Listener() = default;
+    virtual void on_packet(const VoicePacket& packet) noexcept = 0;
+    virtual void on_event(const VoiceEvent& event) noexcept = 0;
+};
+
+/// Waits; tests shorten them.
+struct VoiceTiming {
+    nanoseconds answer = seconds(15);    ///< of the main gateway to op 4
+    nanoseconds open = seconds(15);      ///< connect to op 2, and op 1 to op 4
+    nanoseconds discovery = seconds(1);  ///< per try, 5 tries
+    nanoseconds resume = seconds(10);
+    nanoseconds moved = seconds(10);  ///< after 4014/4022: how long to wait for what the main gateway says
+    nanoseconds backoff_first = seconds(1);
+    nanoseconds backoff_most = seconds(16);
+    nanoseconds keep_alive = seconds(5);
+};
+
+struct VoiceOptions {
+    net::Trust trust;
+    std::vector<TransportMode> modes{TransportMode::aes256_gcm, TransportMode::xchacha20_poly1305};  ///< best first
+    int receive_buffer_bytes = 4 << 20;  ///< the default of the kernel holds 0.7 s of five talkers
+    bool self_mute = false;
+    bool self_deaf = false;
+    bool greet = true;  ///< speaking, five silence frames, speaking off: without it some servers sent nothing
+    VoiceTiming timing{};
+};
+
+struct VoiceCounts {
+    DatagramCounts datagrams;
+    std::uint64_t kernel_drops = 0;
+    std::uint64_t untrusted_stamps = 0;  ///< arrivals that took the time of reading
+    std::uint64_t malformed_messages = 0;
+    std::uint64_t unknown_messages = 0;
+    std::uint64_t sent = 0;         ///< packets
+    std::uint64_t send_failed = 0;  ///< the kernel took them not
+    std::uint64_t resumes = 0;
+    std::uint64_t rejoins = 0;
+};
+
+class Voice {
+  public:
+    /// Op 4 of the main gateway for this guild: be in that channel, or in none.
+    using AskGateway = std::function<void(std::optional<ChannelId>)>;
+
+    Voice(net::Loop& loop, GuildId guild, UserId self, VoiceOptions options, Listener& listener, AskGateway ask);
+    ~Voice();
+    Voice(const Voice&) = delete;
+    Voice& operator=(const Voice&) = delete;
+
+    /// Joins, or moves to, `channel`. What comes of it are events.
+    void join(ChannelId channel);
+    /// Leaves; Ended{left} comes at once.
+    void leave();
+
+    /// The main gateway's events; those of other guilds and users are ignored.
+    void on_voice_state(const VoiceState& state);
+    void on_voice_server(const VoiceServer& server);
+
+    /// Op 5. True before the first packet of a talk run, false after its silence frames.
+    void set_speaking(bool speaking);
+    /// Sends one Opus packet now, `timestamp` in RTP ticks of the caller's own clock; the sequence goes on by itself.
+    /// False when not connected, or the kernel did not take it.
+    bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
+
+    [[nodiscard]] bool connected() const;
+    [[nodiscard]] const VoiceCounts& counts() const;
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace lestapenna::discord

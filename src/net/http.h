@@ -1,0 +1,48 @@
+// HTTP messages as values, for both ends. Any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+
+namespace lestapenna::net {
+
+/// In order; names compare without regard to case.
+struct Headers : std::vector<std::pair<std::string, std::string>> {
+    using vector::vector;
+    [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const;
+};
+
+struct HttpRequest {
+    std::string method;  ///< upper case
+    std::string target;  ///< path and query (server), absolute URL (client)
+    Headers headers;
+    std::string body;
+};
+
+struct HttpResponse {
+    int status = 200;
+    Headers headers;
+    std::string body;
+};
+
+/// "/a/b?x=1" without what follows the path.
+std::string_view path_of(std::string_view target);
+
+/// One part of multipart/form-data (RFC 7578).
+struct FormPart {
+    std::string name;
+    std::string filename;  ///< empty: none
+    std::string content_type;
+    std::string body;
+};
+/// A body and its Content-Type with a random boundary that no part holds.
+std::pair<std::string, std::string> encode_form(const std::vector<FormPart>& parts);
+/// Nothing when `body` is not what `content_type` says. Total.
+std::optional<std::vector<FormPart>> decode_form(std::string_view content_type, std::string_view body);
+
+}  // namespace lestapenna::net
