@@ -15,17 +15,14 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "base/ids.h"
 #include "base/result.h"
 #include "discord/events.h"
+#include "discord/json.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
 namespace lestapenna::discord {
-
-using Json = nlohmann::json;
 
 struct RestError {
     int status = 0;       ///< HTTP; 0: there was no answer
