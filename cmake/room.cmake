@@ -4,6 +4,8 @@ target_compile_options(strict INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconv
   -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wnull-dereference -Wcast-align -Werror)
 # g++ 12 sees uninitialised values in every other std::optional (GCC bug 80635); clang-tidy and the sanitizers look for real ones.
 target_compile_options(strict INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+# And null pointers in Asio's scheduler, inlined from its headers; clang's analyzer looks for ours.
+target_compile_options(strict INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference>)
 
 # room(NAME USES rooms... LIBS packages...): one static library of src/NAME/*.cpp.
 # Its headers are reached as "NAME/x.h" through a folder that holds a link to this room alone, so that a target
