@@ -33,6 +33,7 @@ struct LoopbackOptions {
     bool message_content_allowed = true;  ///< false: asking for that intent is closed with 4014
     milliseconds heartbeat_interval{41'250};
     milliseconds voice_heartbeat_interval{13'750};
+    milliseconds session_lifetime{60'000};  ///< how long a session whose socket was lost may be resumed
 };
 
 struct Addresses {
@@ -99,9 +100,11 @@ class Loopback {
     [[nodiscard]] std::string nickname(GuildId guild, UserId user) const;
 
     // ---- what people do (they have no main gateway of their own here)
-    /// Their client's op 4. The answers, VoiceState and VoiceServer, come to `on_event`, now and later (moves).
+    /// Their client's op 4. The answers, VoiceState and VoiceServer, come to `on_event` in later turns of the loop, and
+    /// so does what happens after it (moves); the latest `on_event` of a person and guild takes the place of the one
+    /// before. It is not called any more once the Loopback is gone.
     void set_voice(GuildId guild, UserId person, std::optional<ChannelId> channel,
-                   std::function<void(const discord::Event&)> on_event);
+                   std::function<void(const discord::Event&)> on_event, bool self_deaf = false);
     /// Types a message; `typed` is its id.
     MessageId type(UserId person, ChannelId channel, std::string text);
     /// Uses a slash command of `bot`; `options` as in an interaction's data. Its id.
