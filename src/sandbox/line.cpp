@@ -1,7 +1,6 @@
 #include "sandbox/line.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <iterator>
 #include <optional>
@@ -14,92 +13,11 @@
 namespace lestapenna::sandbox {
 namespace {
 
-constexpr std::array<std::uint8_t, 3> kSilenceFrame = {0xF8, 0xFF, 0xFE};
-constexpr int kSilenceFrames = 5;
-constexpr std::int64_t kSilenceSamples = 960;
-
 /// Streams of the seed: 0 for the line, four for each player.
 enum Stream : std::uint64_t { kSsrc = 1, kNumbers, kPackets, kStalls, kPerPlayer = kStalls };
 Random stream_of(std::uint64_t seed, std::size_t player, Stream stream) {
     return {seed, kPerPlayer * player + stream};
 }
-
-// ---- sending
-
-/// A sender's sample clock: its sample 0 is spoken when it joins.
-class SenderClock {
-  public:
-    SenderClock(SamplePos join, double skew_ppm)
-        : join_(to_session_time(join)), rate_(48'000 * (1 + skew_ppm * 1e-6)) {}
-
-    [[nodiscard]] nanoseconds true_time(std::int64_t sample) const {
-        return join_.time_since_epoch() + nanoseconds(std::llround(static_cast<double>(sample) * 1e9 / rate_));
-    }
-    /// The first sample spoken at or after `pos`.
-    [[nodiscard]] std::int64_t sample_at(SamplePos pos) const {
-        const auto elapsed = static_cast<double>((to_session_time(pos) - join_).count());
-        return static_cast<std::int64_t>(std::ceil(elapsed * rate_ / 1e9 - 1e-3));  // 1e-3: a whole sample is itself
-    }
-
-  private:
-    SessionTime join_;
-    double rate_;
-};
-
-struct Sending {
-    std::vector<SentPacket> packets;  ///< sequence and timestamp still count from 0
-    std::vector<RunLedger> runs;
-};
-
-/// Packs one player's runs. `said` counts samples sent: what a frozen RTP clock shows.
-class Packer {
-  public:
-    Packer(const Player& player, const Sender& sender)
-        : sender_(sender), clock_(player.join, sender.skew_ppm), encoder_(sender.encoder) {}
-
-    void pack(const Talk& talk) {
-        const std::int64_t frame = sender_.frame.count();
-        const std::int64_t wanted = std::max(clock_.sample_at(talk.start), sample_);
-        sample_ = (wanted + frame - 1) / frame * frame;
-
-        RunLedger run;
-        run.start = nearest_sample(clock_.true_time(sample_));
-        std::vector<float> pcm(static_cast<std::size_t>(frame));
-        for (std::size_t at = 0; at < talk.pcm.size(); at += pcm.size()) {
-            const std::size_t count = std::min(pcm.size(), talk.pcm.size() - at);
-            std::copy_n(talk.pcm.begin() + static_cast<std::ptrdiff_t>(at), count, pcm.begin());
-            std::fill(pcm.begin() + static_cast<std::ptrdiff_t>(count), pcm.end(), 0.0F);
-            send(encoder_.encode(pcm), frame, false);
-        }
-        run.end = nearest_sample(clock_.true_time(sample_));
-        for (int i = 0; i < kSilenceFrames; ++i) {
-            send({kSilenceFrame.begin(), kSilenceFrame.end()}, kSilenceSamples, true);
-        }
-        sending.runs.push_back(run);
-    }
-
-    Sending sending;
-
-  private:
-    void send(std::vector<std::uint8_t> opus, std::int64_t samples, bool silence) {
-        SentPacket packet;
-        packet.seq = static_cast<std::int64_t>(sending.packets.size());
-        packet.timestamp = sender_.frozen_rtp_clock ? said_ : sample_;
-        packet.sent_at = clock_.true_time(sample_);
-        packet.run = sending.runs.size();
-        packet.silence = silence;
-        packet.opus = std::move(opus);
-        sending.packets.push_back(std::move(packet));
-        sample_ += samples;
-        said_ += samples;
-    }
-
-    const Sender& sender_;
-    SenderClock clock_;
-    audio::OpusEncoder encoder_;
-    std::int64_t sample_ = 0;  ///< the next one to be spoken
-    std::int64_t said_ = 0;
-};
 
 /// Gives sequence and timestamp their start values: random, or such that both wrap half way.
 void number(std::vector<SentPacket>& packets, bool wrap, Random random) {
@@ -250,10 +168,6 @@ std::vector<std::uint8_t> datagram_of(const SentPacket& packet, std::uint32_t ss
 
 }  // namespace
 
-SamplePos nearest_sample(nanoseconds time) {
-    return SamplePos(Samples(std::llround(static_cast<double>(time.count()) * (kSampleRate / 1e9))));
-}
-
 SimulatedTable simulate(const Script& script, const LineOptions& options) {
     const std::size_t players = script.players.size();
     SimulatedTable table;
@@ -274,10 +188,9 @@ SimulatedTable simulate(const Script& script, const LineOptions& options) {
     const std::vector<Stall> line_stalls = draw_stalls(options.stalls_per_minute, script.length, {options.seed, 0});
     std::vector<std::vector<Arrival>> arrivals(players);
     for_each_index(players, [&](std::size_t i) {
-        Packer packer(script.players[i], i < options.senders.size() ? options.senders[i] : options.sender);
-        for (const Talk& talk : script.players[i].talks) packer.pack(talk);
-        table.sent[i] = std::move(packer.sending.packets);
-        table.senders[i].runs = std::move(packer.sending.runs);
+        Packed packed = pack(script.players[i], i < options.senders.size() ? options.senders[i] : options.sender);
+        table.sent[i] = std::move(packed.packets);
+        table.senders[i].runs = std::move(packed.runs);
         number(table.sent[i], options.wrap_counters, stream_of(options.seed, i, kNumbers));
 
         const std::vector<Stall> stalls =

@@ -1,34 +1,23 @@
 // The simulated line: a script goes in, datagrams come out as they would arrive, with a ledger of what the line really
 // did and the truth, what a perfect receiver would decode.
 //
-// A sender speaks on a grid of its frames that begins when it joins and runs at 48000 * (1 + skew_ppm * 1e-6) samples a
-// second; a talk run starts at the first frame at or after its time, and each packet leaves when its first sample is
-// spoken. The encoder is not fed over pauses; five silence frames (F8 FF FE, 20 ms each) end each run, as clients send
-// them. All randomness comes from the seed, with as many draws per packet whatever the options, so that asking for
-// loss, too, does not change the jitter. The same inputs give the same bytes with any number of cores. Thread: pure
-// functions (they use several threads inside); write_table writes files.
+// Senders speak as packer.h says. All randomness comes from the seed, with as many draws per packet whatever the
+// options, so that asking for loss, too, does not change the jitter. The same inputs give the same bytes with any
+// number of cores. Thread: pure functions (they use several threads inside); write_table writes files.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <vector>
 
-#include "audio/opus.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "sandbox/capture.h"
+#include "sandbox/packer.h"
 #include "sandbox/script.h"
 
 namespace lestapenna::sandbox {
-
-/// What may differ from player to player.
-struct Sender {
-    audio::OpusEncoderOptions encoder{};
-    Samples frame{milliseconds(20)};  ///< 2.5, 5, 10, 20, 40, 60, 80, 100 or 120 ms
-    double skew_ppm = 0;              ///< how much too fast its sample clock runs
-    bool frozen_rtp_clock = false;    ///< its RTP timestamp stands still over pauses
-};
 
 enum class StallScope : std::uint8_t { each_player, whole_line };
 
@@ -46,28 +35,6 @@ struct LineOptions {
     bool wrap_counters = false;  ///< RTP sequence and timestamp both wrap in the middle of what each player sends
     Sender sender{};
     std::vector<Sender> senders{};  ///< player i is senders[i] where there is one, else `sender`
-};
-
-/// One packet as it left. Sequence and timestamp are not wrapped: their low 16 and 32 bits are in the header.
-struct SentPacket {
-    std::int64_t seq = 0;
-    std::int64_t timestamp = 0;
-    nanoseconds sent_at{0};  ///< session time, exact
-    std::size_t run = 0;     ///< index into SenderLedger::runs
-    bool silence = false;    ///< one of the five that end a run
-    std::vector<std::uint8_t> opus;
-};
-
-/// The nearest sample of the session clock: where the truth puts a packet that left at `time`.
-SamplePos nearest_sample(nanoseconds time);
-
-struct RunLedger {
-    SamplePos start;              ///< of the first packet, to the nearest sample
-    SamplePos end;                ///< of the speech; the silence frames come after
-    std::uint32_t packets = 0;    ///< sent, silence frames included
-    std::uint32_t delivered = 0;  ///< at least once
-    nanoseconds least_delay{0};   ///< of the delivered ones
-    bool in_stall = false;        ///< every delivered packet was held back by a stall
 };
 
 /// What the line did to one player's packets.
