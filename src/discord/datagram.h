@@ -12,12 +12,15 @@
 
 namespace lestapenna::discord {
 
+/// Longest datagram taken whole; Ethernet's 1500 and some.
+inline constexpr std::size_t kMaxDatagramBytes = 2'048;
+
 enum class Datagram : std::uint8_t {
     voice,
     keep_alive,  ///< 8 bytes
     discovery,   ///< an answer of IP discovery
     too_short,
-    too_long,  ///< cut by our buffer: no voice packet is that long
+    too_long,  ///< above kMaxDatagramBytes: no voice packet is that long
     not_rtp,   ///< version other than 2
     rtcp,
     other_payload_type,  ///< video, RTX, probes
@@ -38,10 +41,10 @@ struct DatagramCounts {
 
 struct OpenedDatagram {
     Datagram kind = Datagram::not_rtp;
-    rtp::Header header{};                     ///< for voice
+    rtp::Header header{};                     ///< for voice; as read for `forged` and what comes after it
     std::span<const std::uint8_t> payload{};  ///< points into the datagram
 };
-/// Opens in place. `transport` null (no key yet): what looks like voice is `forged`.
+/// Opens in place, so that only one try is possible. `transport` null (no key yet): what looks like voice is `forged`.
 OpenedDatagram open_datagram(std::span<std::uint8_t> datagram, Transport* transport);
 
 }  // namespace lestapenna::discord

@@ -2,9 +2,12 @@
 // receive buffer. Readiness comes from the loop, the reading is ours: Asio's own receive can not deliver stamps.
 //
 // Stamps are CLOCK_REALTIME. Per batch REALTIME and BOOTTIME are read together: age = real_now - stamp, arrival =
-// boot_now - age if 0 <= age <= the time since the socket was last seen empty, else boot_now, and `trusted` is false.
+// boot_now - age if 0 <= age <= the time since the socket was last seen empty, else boot_now, and `stamp_trusted` is
+// false: the wall clock was set. 1 ms is added to that time, because a packet is stamped before it is queued.
 //
-// Thread: the loop's. Destroying it closes the socket; a read_loop under way then ends. No allocation per datagram.
+// Thread: the loop's; all sockets of a thread share one set of buffers (64 datagrams), so that 1,000 sockets cost no
+// more than their kernel buffers. Destroying it closes the socket, from within a call-back too; nobody is called any
+// more. No allocation per datagram.
 #pragma once
 
 #include <array>
@@ -17,6 +20,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "discord/datagram.h"
 #include "net/loop.h"
 
 namespace lestapenna::discord {
@@ -34,12 +38,9 @@ struct Received {
     std::span<std::uint8_t> bytes;  ///< may be changed in place; valid during the call
     BootTime arrival;
     bool stamp_trusted = true;
-    bool cut = false;  ///< it was longer than our buffer
+    bool cut = false;  ///< it was longer than kMaxDatagramBytes; so are `bytes`, by one
     UdpAddress from;   ///< of an unconnected socket
 };
-
-/// Longest datagram taken whole; Ethernet's 1500 and some.
-inline constexpr std::size_t kMaxDatagramBytes = 2'048;
 
 class UdpSocket {
   public:
@@ -51,8 +52,8 @@ class UdpSocket {
     UdpSocket& operator=(UdpSocket&&) noexcept;
     ~UdpSocket();
 
-    /// Calls `take` for each datagram and `dropped` with how many the kernel threw away since the last call, until the
-    /// socket is destroyed. Socket errors (an ICMP refusal) are counted and survived.
+    /// Call it once. Calls `take` for each datagram and `dropped` with how many the kernel threw away since the last
+    /// call, until the socket is destroyed. Socket errors (an ICMP refusal) are counted and survived.
     void read_loop(std::function<void(const Received&)> take, std::function<void(std::uint32_t)> dropped);
 
     /// One datagram, now. False when the kernel did not take it.
@@ -60,7 +61,9 @@ class UdpSocket {
     bool send_to(std::span<const std::uint8_t> bytes, const UdpAddress& to);
 
     [[nodiscard]] UdpAddress local() const;
-    [[nodiscard]] int receive_buffer_bytes() const;  ///< what the kernel granted
+    /// What the kernel granted, in the unit of what was asked for. Above net.core.rmem_max only root gets it.
+    [[nodiscard]] int receive_buffer_bytes() const;
+    [[nodiscard]] std::uint64_t errors() const;  ///< of the socket, survived
 
   private:
     struct Impl;

@@ -53,46 +53,61 @@ const char* to_string(Reject reject) {
     return "unknown";
 }
 
-Parsed parse(std::span<const std::uint8_t> datagram) {
-    Parsed parsed;
+Front parse_front(std::span<const std::uint8_t> datagram) {
+    Front front;
     const auto reject = [&](Reject why) {
-        parsed.reject = why;
-        return parsed;
+        front.reject = why;
+        return front;
     };
     if (is_rtcp(datagram)) return reject(Reject::rtcp);
     if (datagram.size() < kFixedHeader) return reject(Reject::too_short);
     const std::uint8_t flags = datagram[0];
     if (flags >> 6 != kVersion) return reject(Reject::wrong_version);
 
-    parsed.header = {.marker = (datagram[1] & 0x80) != 0,
-                     .payload_type = static_cast<std::uint8_t>(datagram[1] & 0x7F),
-                     .seq = read16(datagram, 2),
-                     .timestamp = read32(datagram, 4),
-                     .ssrc = read32(datagram, 8)};
-    if (parsed.header.payload_type != kOpusPayloadType) return reject(Reject::other_payload_type);
+    front.header = {.marker = (datagram[1] & 0x80) != 0,
+                    .payload_type = static_cast<std::uint8_t>(datagram[1] & 0x7F),
+                    .seq = read16(datagram, 2),
+                    .timestamp = read32(datagram, 4),
+                    .ssrc = read32(datagram, 8)};
+    if (front.header.payload_type != kOpusPayloadType) return reject(Reject::other_payload_type);
 
-    const std::size_t csrcs = std::size_t{4} * (flags & 0x0F);
-    std::span<const std::uint8_t> rest = datagram.subspan(kFixedHeader);
-    if (rest.size() < csrcs) return reject(Reject::too_short);
-    rest = rest.subspan(csrcs);
+    front.bytes = kFixedHeader + std::size_t{4} * (flags & 0x0F);
+    if (datagram.size() < front.bytes) return reject(Reject::too_short);
     if ((flags & 0x10) != 0) {
-        if (rest.size() < 4) return reject(Reject::bad_extension);
-        const std::size_t extension = 4 + std::size_t{4} * read16(rest, 2);
-        if (rest.size() < extension) return reject(Reject::bad_extension);
-        rest = rest.subspan(extension);
+        if (datagram.size() < front.bytes + 4) return reject(Reject::bad_extension);
+        front.extension_bytes = std::size_t{4} * read16(datagram, front.bytes + 2);
+        front.bytes += 4;
     }
-    if ((flags & 0x20) != 0) {
+    front.padded = (flags & 0x20) != 0;
+    return front;
+}
+
+Parsed strip(const Front& front, std::span<const std::uint8_t> rest) {
+    Parsed parsed{.reject = front.reject, .header = front.header, .payload = {}};
+    const auto reject = [&](Reject why) {
+        parsed.reject = why;
+        return parsed;
+    };
+    if (front.reject != Reject::none) return parsed;
+    if (front.padded) {
         // The last byte counts the padding, itself included (RFC 3550 section 5.1).
         if (rest.empty() || rest.back() == 0 || rest.back() > rest.size()) return reject(Reject::bad_padding);
         rest = rest.first(rest.size() - rest.back());
     }
+    if (rest.size() < front.extension_bytes) return reject(Reject::bad_extension);
+    rest = rest.subspan(front.extension_bytes);
     if (rest.empty()) return reject(Reject::empty);
     parsed.payload = rest;
     return parsed;
 }
 
+Parsed parse(std::span<const std::uint8_t> datagram) {
+    const Front front = parse_front(datagram);
+    if (front.reject != Reject::none) return {.reject = front.reject, .header = front.header, .payload = {}};
+    return strip(front, datagram.subspan(front.bytes));
+}
+
 void write(const Header& header, std::span<const std::uint8_t> payload, std::vector<std::uint8_t>& out) {
-    out.reserve(out.size() + kFixedHeader + payload.size());
     out.push_back(kVersion << 6);
     out.push_back(static_cast<std::uint8_t>((header.marker ? 0x80 : 0) | (header.payload_type & 0x7F)));
     append16(header.seq, out);
