@@ -6,15 +6,15 @@
 
 namespace lestapenna::discord {
 
-namespace {
-
-using Parsed = std::variant<Event, NoEvent>;
-
 std::optional<User> parse_user(const Json& from) {
     const auto id = json::id<UserId>(from, "id");
     if (!id) return std::nullopt;
     return User{*id, json::text(from, "username"), json::text(from, "global_name"), json::flag(from, "bot")};
 }
+
+namespace {
+
+using Parsed = std::variant<Event, NoEvent>;
 
 /// What a member object says without its user.
 Member member_of(User user, const Json& from) {

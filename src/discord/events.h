@@ -149,6 +149,9 @@ struct Interaction {
 using Event = std::variant<Ready, Resumed, GuildCreate, GuildDelete, ChannelCreate, ChannelUpdate, ChannelDelete,
                            RoleChange, RoleDelete, VoiceState, VoiceServer, MessageCreate, Interaction>;
 
+/// A user object; nothing without an id.
+std::optional<User> parse_user(const nlohmann::json& data);
+
 enum class NoEvent : std::uint8_t { unknown, malformed };
 /// `name` and `data` are t and d of a dispatch.
 std::variant<Event, NoEvent> parse_event(const std::string& name, const nlohmann::json& data);
