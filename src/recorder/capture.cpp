@@ -1,0 +1,139 @@
+#include "recorder/capture.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <variant>
+
+namespace lestapenna::recorder {
+
+namespace {
+
+// As an import says it (cli/import_capture.cpp): the loss of one segment must not make the others anonymous.
+constexpr seconds kAgain{60};
+
+}  // namespace
+
+Capture::Capture(journal::Writer& writer, UserId self, Tell tell)
+    : writer_(writer), self_(self), tell_(std::move(tell)), repeated_(BootClock::now()) {}
+
+void Capture::on_packet(const discord::VoicePacket& packet) noexcept {
+    if (finished_) return;
+    if (packet.payload.size() > journal::kMaxPayloadBytes) {
+        ++oversized_;
+        return;
+    }
+    last_arrival_ = std::max(last_arrival_, packet.arrival);
+    journal::Packet record;
+    record.ssrc = packet.header.ssrc;
+    record.seq = packet.header.seq;
+    record.rtp_timestamp = packet.header.timestamp;
+    record.arrival = packet.arrival;
+    record.payload_size = static_cast<std::uint16_t>(packet.payload.size());
+    record.payload = packet.payload;
+    if (writer_.append(record)) ++packets_;
+}
+
+void Capture::on_event(const discord::VoiceEvent& event) noexcept {
+    if (finished_) return;
+    const BootTime now = BootClock::now();
+    std::visit([&](const auto& what) { take(what, now); }, event);
+    tell_(event);
+}
+
+void Capture::take(const discord::Connected& connected, BootTime now) {
+    if (connected.resumed) {
+        // The socket for media was there all the time: nothing was missed.
+        outage_.since.reset();
+        return;
+    }
+    close_gap(outage_, now);
+}
+
+void Capture::take(const discord::Disconnected& /*lost*/, BootTime now) {
+    // While a resume is tried media goes on; whether it really did is known when that has succeeded or not.
+    if (!outage_.since) outage_.since = now;
+}
+
+void Capture::take(const discord::Moved& /*moved*/, BootTime now) {
+    if (!outage_.since) outage_.since = now;
+}
+
+void Capture::take(const discord::SsrcBound& bound, BootTime now) {
+    if (bound.user == self_) return;
+    auto& known = bound_[bound.ssrc];
+    // Op 5 comes again each time somebody begins to speak.
+    if (known == bound.user) return;
+    known = bound.user;
+    // Who has reconnected, or we, speaks with a new SSRC; the old one is over.
+    std::erase_if(bound_, [&](const auto& other) { return other.second == bound.user && other.first != bound.ssrc; });
+    append(journal::Binding{now, bound.ssrc, bound.user});
+}
+
+void Capture::take(const discord::UserDisconnected& left, BootTime /*now*/) {
+    std::erase_if(bound_, [&](const auto& entry) { return entry.second == left.user; });
+}
+
+void Capture::take(const discord::KernelDropped& dropped, BootTime /*now*/) {
+    const BootTime from = last_arrival_ == BootTime{} ? dropped.noticed : std::min(last_arrival_, dropped.noticed);
+    append(journal::Gap{from, dropped.noticed, journal::GapReason::kernel_drop, dropped.datagrams});
+}
+
+void Capture::close_gap(Deafness& deafness, BootTime now) {
+    if (!deafness.since) return;
+    // What still came after the break was heard.
+    const BootTime from = std::max(*deafness.since, last_arrival_);
+    if (from < now) append(journal::Gap{from, now, deafness.reason, 0});
+    deafness.since.reset();
+}
+
+std::set<UserId> Capture::set_present(std::set<UserId> users, BootTime now) {
+    std::set<UserId> fresh;
+    if (finished_) return fresh;
+    users.erase(self_);
+    for (const UserId user : present_) {
+        if (!users.contains(user)) append(journal::Leave{now, user});
+    }
+    std::ranges::set_difference(users, present_, std::inserter(fresh, fresh.end()));
+    for (const UserId user : fresh) append(journal::Join{now, user});
+    present_ = std::move(users);
+    return fresh;
+}
+
+void Capture::set_deaf(bool deaf, BootTime now) {
+    if (finished_ || deaf == server_deaf_.since.has_value()) return;
+    if (deaf) {
+        server_deaf_.since = now;
+    } else {
+        close_gap(server_deaf_, now);
+    }
+}
+
+void Capture::tick(BootTime now, UnixTime wall) {
+    if (finished_) return;
+    append(journal::Clock{now, wall});
+    if (now - repeated_ < kAgain) return;
+    repeated_ = now;
+    repeat(now);
+}
+
+void Capture::repeat(BootTime now) {
+    // Who is there and is said to join again goes on with the same connection (timeline/builder.cpp).
+    for (const UserId user : present_) append(journal::Join{now, user});
+    for (const auto& [ssrc, user] : bound_) append(journal::Binding{now, ssrc, user});
+    // What is going on is said so far: after a kill it would else never have been.
+    for (Deafness* const going_on : {&server_deaf_, &outage_}) {
+        if (!going_on->since) continue;
+        close_gap(*going_on, now);
+        going_on->since = now;
+    }
+}
+
+void Capture::finish(BootTime now) {
+    if (finished_) return;
+    close_gap(server_deaf_, now);
+    close_gap(outage_, now);
+    finished_ = true;
+}
+
+}  // namespace lestapenna::recorder
