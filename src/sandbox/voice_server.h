@@ -2,7 +2,13 @@
 // the members of each channel, re-sealed for each receiver (discord-voice.md, standin.md sections 4 and 5).
 //
 // It knows only the tickets it is given. Payload bytes are never changed; nothing is forwarded to who is deaf or has no
-// session description yet. Thread: the loop's. Determinism: SSRCs, keys and trouble from the seed.
+// session description yet. A session whose websocket is gone keeps its place, its media and its last 256 messages for a
+// resume, for `resume_grace` or until its ticket goes; then the others are told. Thread: the loop's. Ownership: the
+// loop outlives it; destroying it cuts every connection. Determinism: SSRCs, keys and trouble from the seed, a user's
+// SSRC from its id and how often it came; the servers of one world want different seeds. Nothing a client sends ends
+// more than its own connection: 4001 unknown opcode, 4002 not to be decoded, 4003 not identified, 4004 wrong token,
+// 4005 identified already, 4006 session unknown or over, 4009 no heartbeat for three intervals, 4012 protocol, 4016
+// mode.
 #pragma once
 
 #include <cstdint>
@@ -15,39 +21,20 @@
 
 #include "base/ids.h"
 #include "base/result.h"
-#include "discord/datagram.h"
 #include "discord/transport.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "sandbox/forwarder.h"
+#include "sandbox/forwarding.h"
 
 namespace lestapenna::sandbox {
 
-/// The line from the server to one receiver (or, by default, to all): loss, delay, jitter, reorder, duplicates, by
-/// seed. The default forwards at once and loses nothing.
-struct Forwarding {
-    double loss = 0;
-    double duplicate = 0;
-    double reorder = 0;  ///< probability that a packet is held back behind the sender's next one
-    milliseconds delay{0};
-    milliseconds jitter{0};  ///< uniform on top, order kept per sender
-    bool extras = false;     ///< adds RTP padding, a 0xBEDE extension and a CSRC on the way
-    [[nodiscard]] bool plain() const;
-};
-
-/// What one receiver was sent of one sender's SSRC.
-struct Forwarded {
-    std::uint64_t arrived = 0;             ///< different packets from the sender
-    std::uint64_t dropped = 0;             ///< on purpose, by Forwarding
-    std::uint64_t sent = 0;                ///< different packets that left for the receiver
-    std::uint64_t duplicated = 0;          ///< further copies
-    std::uint64_t send_failed = 0;         ///< the kernel did not take it
-    std::vector<std::uint16_t> lost_seqs;  ///< of the dropped ones
-};
-
 struct VoiceServerOptions {
     std::uint64_t seed = 1;
-    std::vector<discord::TransportMode> modes;
+    std::vector<discord::TransportMode> modes;  ///< offered; others are refused
     milliseconds heartbeat_interval{13'750};
+    milliseconds resume_grace{5'000};
+    bool hold_until_speaking = true;  ///< a sender's first 16 packets wait for its op 5, 500 ms at most
 };
 
 /// What the main gateway gave a client, and what it may do with it.
@@ -64,8 +51,8 @@ enum class SpeakingNews : std::uint8_t { at_once, late, never };
 
 struct VoiceTraffic {
     std::uint64_t identifies = 0, resumes = 0, heartbeats = 0, bad_tokens = 0;
-    std::uint64_t datagrams = 0, forged = 0;
-    std::vector<std::uint16_t> client_closes;
+    std::uint64_t datagrams = 0, forged = 0, replayed = 0;  ///< what came from it; see Uplink
+    std::vector<std::uint16_t> client_closes;               ///< its own close codes, 0: cut
 };
 
 class VoiceServer {
@@ -78,7 +65,8 @@ class VoiceServer {
 
     [[nodiscard]] std::string endpoint() const;  ///< 127.0.0.1:PORT
 
-    /// This user may connect; replaces an earlier ticket of the same user and guild (whose session then ends).
+    /// This user may connect; replaces an earlier ticket of the same user and guild, whose session then ends: its
+    /// socket stays open but means nothing any more.
     void admit(const VoiceTicket& ticket);
     /// The ticket is void; a session that stands is closed with `code` (0: dropped without one).
     void dismiss(GuildId guild, UserId user, std::uint16_t code);
@@ -87,7 +75,7 @@ class VoiceServer {
     // ---- trouble
     void set_forwarding(std::optional<UserId> receiver, const Forwarding& forwarding);
     void close(GuildId guild, UserId user, std::uint16_t code);  ///< websocket; media and resume data stay
-    void drop(GuildId guild, UserId user);                       ///< TCP cut
+    void drop(GuildId guild, UserId user);                       ///< TCP cut; they stay, too
     void refuse_resumes(bool refuse);                            ///< with 4006
     void speaking_news(UserId receiver, SpeakingNews when, milliseconds late_by = milliseconds{500});
     void mute_udp(GuildId guild, UserId receiver, bool muted);  ///< "ready but deaf"
@@ -104,6 +92,8 @@ class VoiceServer {
     [[nodiscard]] std::optional<std::uint32_t> ssrc(GuildId guild, UserId user) const;
     [[nodiscard]] std::map<std::uint32_t, Forwarded> forwarded(UserId receiver) const;  ///< by the sender's SSRC
     [[nodiscard]] VoiceTraffic traffic(UserId user) const;
+    /// Of the UDP socket: what its kernel buffer lost is in no account of forwarded().
+    [[nodiscard]] const SocketCounts& media() const;
 
   private:
     struct Impl;
