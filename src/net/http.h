@@ -17,6 +17,9 @@ struct Headers : std::vector<std::pair<std::string, std::string>> {
     [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const;
 };
 
+/// Fit to be sent: names are tokens, values hold no line end (with one, a value could add headers of its own).
+bool well_formed(const Headers& headers);
+
 struct HttpRequest {
     std::string method;  ///< upper case
     std::string target;  ///< path and query (server), absolute URL (client)

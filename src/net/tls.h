@@ -1,6 +1,7 @@
 // Who is trusted, and who we say we are. Pure values and functions; any thread.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>

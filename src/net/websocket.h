@@ -24,7 +24,7 @@ struct Message {
 };
 
 struct Closed {
-    std::uint16_t code = 0;  ///< the other end's close code; 0: lost without one (1006 is never on the wire)
+    std::uint16_t code = 0;  ///< the other end's close code; 1005: it closed without giving one; 0: lost
     std::string reason;      ///< its words, or ours when the connection was lost
 };
 
