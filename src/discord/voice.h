@@ -146,6 +146,8 @@ class Voice {
     /// Sends one Opus packet now, `timestamp` in RTP ticks of the caller's own clock; the sequence goes on by itself.
     /// False when not connected, or the kernel did not take it.
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
+    /// RTP sequence of the packet that was sent last; for who keeps account of them.
+    [[nodiscard]] std::uint16_t last_seq() const;
 
     [[nodiscard]] bool connected() const;
     [[nodiscard]] const VoiceCounts& counts() const;
