@@ -142,6 +142,7 @@ struct Member {
     Uplink* uplink = nullptr;
 
     std::vector<std::int64_t> seen = std::vector<std::int64_t>(kReplayWindow, std::numeric_limits<std::int64_t>::min());
+    std::int64_t base_seq = 0;
     std::optional<std::int64_t> highest;
     std::vector<Kept> held;                         ///< until announced
     std::unordered_map<std::uint32_t, Flow> flows;  ///< to this member, by the sender's SSRC
@@ -152,6 +153,7 @@ struct Member {
         std::int64_t& slot = seen[static_cast<std::uint64_t>(extended) % kReplayWindow];
         if (slot == extended) return std::nullopt;
         slot = extended;
+        if (!highest) base_seq = extended;
         highest = std::max(highest.value_or(extended), extended);
         return extended;
     }
@@ -273,14 +275,17 @@ struct Forwarder::Impl {
         }
     }
 
-    Flow& flow_to(Member& to, std::uint32_t from) {
-        Flow& flow = to.flows[from];
-        if (flow.counts == nullptr) flow.counts = &accounts[to.user][from];
+    Flow& flow_between(const Member& from, Member& to) {
+        Flow& flow = to.flows[from.ssrc];
+        if (flow.counts == nullptr) {
+            flow.counts = &accounts[to.user][from.ssrc];
+            flow.counts->base_seq = from.base_seq;
+        }
         return flow;
     }
 
     void pass(const Member& from, Member& to, const Packet& packet) {
-        Flow& flow = flow_to(to, from.ssrc);
+        Flow& flow = flow_between(from, to);
         ++flow.counts->arrived;
         if (to.muted) return drop(*flow.counts, packet);
         const Forwarding& line = to.line;
@@ -296,7 +301,7 @@ struct Forwarder::Impl {
 
     static void drop(Forwarded& counts, const Packet& packet) {
         ++counts.dropped;
-        counts.lost_seqs.push_back(static_cast<std::uint16_t>(packet.seq));
+        counts.lost_seqs.push_back(packet.seq);
     }
 
     void trouble(Flow& flow, std::uint32_t from, Member& to, const Packet& packet) {
@@ -333,7 +338,7 @@ struct Forwarder::Impl {
     void release_held_back(std::uint32_t to, std::uint32_t from, const Kept& kept) {
         Member* const member = find(to);
         if (member == nullptr) return;  // remove() has counted it
-        Flow& flow = flow_to(*member, from);
+        Flow& flow = member->flows.at(from);
         if (flow.trouble->held_back != kept) return;
         flow.trouble->held_back.reset();
         deliver(*member, *flow.counts, kept->view(), false);
@@ -341,7 +346,7 @@ struct Forwarder::Impl {
 
     static void fail(Forwarded& counts, const Packet& packet) {
         ++counts.send_failed;
-        counts.lost_seqs.push_back(static_cast<std::uint16_t>(packet.seq));
+        counts.lost_seqs.push_back(packet.seq);
     }
 
     void deliver(Member& to, Forwarded& counts_to, const Packet& packet, bool copy) {

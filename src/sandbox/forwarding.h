@@ -29,11 +29,11 @@ struct Forwarded {
     std::uint64_t sent = 0;         ///< different packets that the kernel took
     std::uint64_t duplicated = 0;   ///< further copies that it took
     std::uint64_t send_failed = 0;  ///< different packets that it did not take, or whose receiver was gone by then
-    /// Lowest and highest of the sent ones, not wrapped: they count on from the first packet the server had of the
-    /// SSRC.
-    std::optional<std::int64_t> first_seq;
-    std::optional<std::int64_t> last_seq;
-    std::vector<std::uint16_t> lost_seqs;  ///< of those dropped or failed, in the order they arrived
+    // Sequence numbers, not wrapped: they count on from base_seq, that of the first packet the server had of the SSRC.
+    std::int64_t base_seq = 0;
+    std::optional<std::int64_t> first_seq;  ///< lowest sent
+    std::optional<std::int64_t> last_seq;   ///< highest sent
+    std::vector<std::int64_t> lost_seqs;    ///< of those dropped or failed, in the order they arrived
 };
 
 }  // namespace lestapenna::sandbox
