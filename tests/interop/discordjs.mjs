@@ -1,0 +1,106 @@
+// discord.js with @discordjs/voice, used as their guides say.
+import { Readable } from 'node:stream';
+import { Client, Events, GatewayIntentBits, MessageFlags } from 'discord.js';
+import {
+  AudioPlayerStatus,
+  StreamType,
+  VoiceConnectionStatus,
+  createAudioPlayer,
+  createAudioResource,
+  entersState,
+  joinVoiceChannel,
+} from '@discordjs/voice';
+import { apiBase, framesOf, note, obey, tell, token } from './peer.mjs';
+
+const client = new Client({
+  intents: [
+    GatewayIntentBits.Guilds,
+    GatewayIntentBits.GuildVoiceStates,
+    GatewayIntentBits.GuildMessages,
+    GatewayIntentBits.MessageContent,
+  ],
+  rest: { api: `${apiBase.origin}/api` }, // it appends /v10 itself
+});
+client.on(Events.Error, (error) => note(error.stack));
+client.on(Events.ClientReady, () => tell('ready', { user: client.user.id }));
+client.on(Events.ShardResume, () => tell('gateway', { what: 'resumed' }));
+client.on(Events.ShardReady, () => tell('gateway', { what: 'identified' }));
+client.on(Events.ShardDisconnect, ({ code }) => note(`gateway gave up: ${code}`));
+
+const player = createAudioPlayer();
+player.on('error', (error) => note(error.stack));
+let connection;
+
+/// Each user's packets, from the first one on: 'start' comes before that packet is looked at.
+function hear(receiver) {
+  receiver.speaking.on('start', (user) => {
+    if (receiver.subscriptions.has(user)) return;
+    const stream = receiver.subscribe(user);
+    stream.on('data', (opus) => tell('heard', { user, opus: opus.toString('hex') }));
+    stream.on('error', (error) => note(`stream of ${user} destroyed: ${error.message}`));
+  });
+}
+
+function join({ guild, channel }) {
+  connection = joinVoiceChannel({
+    guildId: guild,
+    channelId: channel,
+    selfDeaf: false,
+    selfMute: false,
+    adapterCreator: client.guilds.cache.get(guild).voiceAdapterCreator,
+  });
+  connection.subscribe(player);
+  connection.on('error', (error) => note(error.stack));
+  connection.on('stateChange', (from, to) => {
+    if (from.status === to.status) return;
+    note(`${from.status} -> ${to.status}${to.closeCode ? ` (${to.closeCode})` : ''}`);
+    if (to.status === VoiceConnectionStatus.Ready) tell('joined');
+    if (to.status === VoiceConnectionStatus.Destroyed) tell('left');
+  });
+  // The guide's recipe: a move reconnects by itself within 5 s, anything else was a kick.
+  connection.on(VoiceConnectionStatus.Disconnected, async () => {
+    const mine = connection;
+    try {
+      await Promise.race([
+        entersState(mine, VoiceConnectionStatus.Signalling, 5_000),
+        entersState(mine, VoiceConnectionStatus.Connecting, 5_000),
+      ]);
+    } catch {
+      if (mine.state.status !== VoiceConnectionStatus.Destroyed) mine.destroy();
+    }
+  });
+  hear(connection.receiver);
+}
+
+async function talk(order) {
+  player.play(createAudioResource(Readable.from(framesOf(order)), { inputType: StreamType.Opus }));
+  await entersState(player, AudioPlayerStatus.Idle, 600_000);
+  tell('talked', { from: order.from, count: order.count });
+}
+
+/// Commands of the guild, with one that answers; and an answer to what people type.
+async function serve({ guild, commands }) {
+  const registered = await client.application.commands.set(commands, guild);
+  tell('serving', { commands: registered.map(({ id, name }) => ({ id, name })) });
+}
+client.on(Events.InteractionCreate, async (interaction) => {
+  if (!interaction.isChatInputCommand()) return;
+  tell('command', { name: interaction.commandName, user: interaction.user.id, text: interaction.options.getString('text') });
+  await interaction.deferReply({ flags: MessageFlags.Ephemeral });
+  await interaction.editReply(`echo: ${interaction.options.getString('text')}`);
+  const more = await interaction.followUp({ content: 'and more', flags: MessageFlags.Ephemeral });
+  tell('answered', { id: more.id });
+});
+client.on(Events.MessageCreate, async (message) => {
+  if (message.author.bot) return;
+  tell('typed', { user: message.author.id, text: message.content });
+  const reply = await message.reply({
+    content: `you said: ${message.content}`,
+    files: [{ name: 'said.txt', attachment: Buffer.from(message.content) }],
+  });
+  await reply.edit(`you said, once: ${message.content}`);
+  tell('replied', { id: reply.id });
+});
+
+obey({ join, talk, serve, leave: () => connection.destroy() });
+await client.login(token);

@@ -1,0 +1,122 @@
+// A sandbox with clients logged in: what each test begins with.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { kSilence } from './compare.mjs';
+import { JsonProcess } from './process.mjs';
+
+const here = (file) => fileURLToPath(new URL(file, import.meta.url));
+
+export const kKinds = ['discord.js', 'dysnomia', 'ours'];
+const commandOf = (kind, options) =>
+  ({ 'discord.js': ['node', here('discordjs.mjs')], dysnomia: ['node', here('dysnomia.mjs')], ours: [options.peer] })[kind];
+
+class Peer extends JsonProcess {
+  heard = new Map(); // user or SSRC => packets in hex, without silence
+  notes = [];
+  #users = new Map(); // SSRC => user, where the client tells apart
+
+  constructor(kind, number, options, environment) {
+    super(`${kind} ${number}`, commandOf(kind, options), environment);
+    this.kind = kind;
+  }
+
+  took(message) {
+    if (message.event === 'note') this.notes.push(message.text);
+    if (message.event === 'bound') this.#users.set(message.ssrc, message.user);
+    if (message.event !== 'heard' || message.opus === kSilence) return;
+    const key = message.user ?? message.ssrc;
+    if (!this.heard.has(key)) this.heard.set(key, []);
+    this.heard.get(key).push(message.opus);
+  }
+
+  /// In order. A packet may be heard before it is known whose it is.
+  heardOf(talker) {
+    const before = [...this.#users].filter(([, user]) => user === talker.user).flatMap(([ssrc]) => this.heard.get(ssrc) ?? []);
+    return [...before, ...(this.heard.get(talker.user) ?? [])];
+  }
+
+  askToEnd() {
+    this.order({ do: 'quit' });
+  }
+  event(name) {
+    return this.next((message) => message.event === name, name);
+  }
+  async ready() {
+    this.user = (await this.event('ready')).user;
+  }
+  async join(world) {
+    const joined = this.event('joined');
+    this.order({ do: 'join', guild: world.guild_id, channel: world.voice_channel_id });
+    await joined;
+  }
+  async leave() {
+    const left = this.event('left');
+    this.order({ do: 'leave' });
+    await left;
+  }
+  async talk(from, count) {
+    const talked = this.next((message) => message.event === 'talked' && message.from === from, 'the end of its talk');
+    this.order({ do: 'talk', from, count });
+    return talked;
+  }
+}
+
+class Sandbox extends JsonProcess {
+  async world() {
+    return this.next((message) => 'api_base' in message, 'the line that says where it is');
+  }
+}
+
+/// The sandbox offers only `mode`; a client of each of `kinds` is logged in; `pool` different packets are there to be
+/// said. Everything has ended when this returns; a client or a sandbox that did not end well is an error.
+export async function withTable(options, test) {
+  const folder = mkdtempSync(join(tmpdir(), 'lestapenna-interop-'));
+  const started = [];
+  let failure;
+  let result;
+  try {
+    result = await test(await sitDown(options, folder, started));
+    for (const one of started) {
+      if (one.over) throw new Error(`${one.name} ended by itself: ${one.over}`);
+    }
+  } catch (error) {
+    failure = error;
+  }
+  // Clients first: a sandbox that goes away is a trouble of its own.
+  for (const some of [started.slice(1), started.slice(0, 1)]) {
+    const ends = await Promise.all(some.map((one) => one.quit()));
+    ends.forEach((how, i) => (failure ??= how === 'exit 0' ? undefined : new Error(`${some[i].name} did not end well: ${how}`)));
+  }
+  rmSync(folder, { recursive: true });
+  if (!failure) return result;
+  started.forEach((one) => console.log(one.tail()));
+  throw failure;
+}
+
+async function sitDown(options, folder, started) {
+  const framesFile = join(folder, 'frames');
+  writeFileSync(framesFile, execFileSync(options.peer, ['frames', String(options.seed), String(options.pool)]));
+  const frames = readFileSync(framesFile, 'utf8').trim().split('\n');
+
+  const modes = options.mode ? ['--modes', options.mode] : [];
+  const sandbox = new Sandbox('sandbox', [options.sandbox, 'sandbox', '--players', '0', '--no-dave', ...modes]);
+  started.push(sandbox);
+  const world = await sandbox.world();
+
+  const peers = options.kinds.map((kind, i) => {
+    const environment = {
+      API_BASE: world.api_base,
+      BOT_TOKEN: world.bot_tokens[i],
+      FRAMES: framesFile,
+      NODE_EXTRA_CA_CERTS: world.ca_file,
+      CA_FILE: world.ca_file,
+    };
+    return new Peer(kind, i + 1, options, environment);
+  });
+  started.push(...peers);
+  await Promise.all(peers.map((peer) => peer.ready()));
+  return { sandbox, world, peers, frames };
+}
