@@ -38,6 +38,7 @@ struct GatewayTiming {
     nanoseconds backoff_first = seconds(1);  ///< doubled at each failure in a row, with jitter
     nanoseconds backoff_most = seconds(60);
     nanoseconds rate_limited = seconds(60);  ///< after close 4008
+    nanoseconds send_window = seconds(60);   ///< Discord takes 120 frames in it
 };
 
 struct GatewayOptions {
@@ -74,7 +75,8 @@ class Gateway {
     /// Closes with 1000: Discord ends the session and our voice states. From the loop.
     void stop();
 
-    /// Op 4: be in `channel`, or in none. Sent now, or as soon as the session stands again (the last one per guild).
+    /// Op 4: be in `channel`, or in none. Sent now, or as soon as the session stands again (the last one per guild). A
+    /// new session (Ready, not Resumed) knows nothing of it: it is then sent again, unless we were moved or thrown out.
     void update_voice_state(GuildId guild, std::optional<ChannelId> channel, bool self_mute, bool self_deaf);
 
     [[nodiscard]] bool ready() const;
