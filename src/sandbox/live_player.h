@@ -2,55 +2,50 @@
 // script says in real Opus at the right moments, and keeps the truth of it.
 //
 // Frames are encoded before it begins, so that speaking costs the loop a send per packet. Each frame is due when its
-// first sample is spoken (grid of its own, from the moment it joins); a loop that is late sends it late, as a network
-// would deliver it late, and never moves the grid. Thread: the loop's.
+// first sample is spoken (packer.h: a grid of its own, from the moment it joins); a loop that is late sends it late, as
+// a network would deliver it late, and never moves the grid. Frames that are due without a connection are not sent. It
+// does not greet (VoiceOptions::greet), so that what it sends is its script and nothing else. Thread: the loop's.
+// Ownership: loop and Loopback outlive it; destroying it leaves, and ends a play() under way.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
 #include "discord/voice.h"
-#include "sandbox/line.h"
 #include "sandbox/loopback.h"
+#include "sandbox/packer.h"
 #include "sandbox/script.h"
+#include "sandbox/truth.h"
 
 namespace lestapenna::sandbox {
 
-/// A frame of the truth. `due_us` is the player's clock, Unix microseconds, when its first sample was spoken; `sent_us`
-/// when the kernel took it (0: it was not sent, for want of a connection).
-struct TrueFrame {
-    std::uint32_t ssrc = 0;
-    std::uint16_t seq = 0;
-    std::uint32_t timestamp = 0;
-    std::int64_t due_us = 0;
-    std::int64_t sent_us = 0;
-    bool silence = false;
-    std::span<const std::uint8_t> opus;  ///< valid during the call
-};
-
 struct LivePlayerOptions {
-    Sender sender{};  ///< encoder, frame length, skew, frozen RTP clock (line.h)
-    discord::VoiceOptions voice{};
-    bool hears = false;  ///< false: joins deaf, so that nothing is forwarded to it
+    Sender sender{};                ///< encoder, frame length, skew, frozen RTP clock (packer.h)
+    discord::VoiceOptions voice{};  ///< an empty trust: the Loopback's own certificate
+    bool hears = false;             ///< false: joins deaf, so that nothing is forwarded to it
+    nanoseconds early{0};  ///< joins this much before its script does, so that its first word finds a connection
     std::function<void(const TrueFrame&)> on_frame;
     discord::Listener* listener = nullptr;  ///< what it hears
 };
 
 class LivePlayer {
   public:
-    /// Encodes `script` (talks and times as in script.h; join and leave included): takes CPU, call it before the show.
-    LivePlayer(net::Loop& loop, Loopback& discord, GuildId guild, ChannelId channel, Player script,
+    /// Encodes `script` (talks and times as in script.h; join and leave included; its user is a person of the
+    /// Loopback): takes CPU, call it before the show.
+    LivePlayer(net::Loop& loop, Loopback& discord, GuildId guild, ChannelId channel, const Player& script,
                LivePlayerOptions options);
+    /// With what is encoded already (pack_all), by several players too; of `script` only who, join and leave count.
+    LivePlayer(net::Loop& loop, Loopback& discord, GuildId guild, ChannelId channel, const Player& script,
+               std::shared_ptr<const Packed> packed, LivePlayerOptions options);
     ~LivePlayer();
     LivePlayer(const LivePlayer&) = delete;
     LivePlayer& operator=(const LivePlayer&) = delete;
 
-    /// Session time zero of the script is `zero`: joins, speaks and leaves at its times. Returns when it has left.
+    /// Session time zero of the script is `zero`: joins, speaks and leaves at its times. Returns when it has left, was
+    /// put out, or stop() was called. Once.
     net::Task<> play(BootTime zero);
     /// Leaves now.
     void stop();

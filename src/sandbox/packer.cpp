@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sandbox/parallel.h"
+
 namespace lestapenna::sandbox {
 namespace {
 
@@ -88,6 +90,13 @@ Packed pack(const Player& player, const Sender& sender) {
     Packer packer(player, sender);
     for (const Talk& talk : player.talks) packer.pack(talk);
     return std::move(packer.packed);
+}
+
+std::vector<Packed> pack_all(const Script& script, std::span<const Sender> senders, const Sender& others) {
+    std::vector<Packed> all(script.players.size());
+    for_each_index(all.size(),
+                   [&](std::size_t i) { all[i] = pack(script.players[i], i < senders.size() ? senders[i] : others); });
+    return all;
 }
 
 }  // namespace lestapenna::sandbox

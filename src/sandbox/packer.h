@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "audio/opus.h"
@@ -57,5 +58,7 @@ struct Packed {
 };
 /// Takes CPU: about a second for two minutes of speech.
 Packed pack(const Player& player, const Sender& sender);
+/// All players of a script on all cores; player i is senders[i] where there is one, else `others`.
+std::vector<Packed> pack_all(const Script& script, std::span<const Sender> senders, const Sender& others);
 
 }  // namespace lestapenna::sandbox
