@@ -48,7 +48,7 @@ struct Connected {
 };
 struct Disconnected {
     int generation = 0;
-    std::uint16_t code = 0;      ///< close code; 0: lost without one
+    std::uint16_t code = 0;      ///< close code; 0: lost without one, or given up by us
     bool media_goes_on = false;  ///< a resume is tried; packets keep coming
     std::string reason;
 };
@@ -72,7 +72,8 @@ struct Moved {
     ChannelId to;
 };
 enum class EndReason : std::uint8_t { left, removed, refused };
-/// It is over: leave(), removed from the channel (or the channel is gone), or a close code that forbids to go on.
+/// It is over: leave(), removed from the channel (or the channel is gone), or a close code that forbids to go on. No
+/// Disconnected comes before it, and nothing after it until the next join().
 struct Ended {
     EndReason reason{};
     std::uint16_t code = 0;
@@ -97,7 +98,10 @@ struct VoiceTiming {
     nanoseconds moved = seconds(10);  ///< after 4014/4022: how long to wait for what the main gateway says
     nanoseconds backoff_first = seconds(1);
     nanoseconds backoff_most = seconds(16);
+    nanoseconds rate_limited = seconds(60);  ///< after close 4021
+    nanoseconds steady = seconds(30);        ///< connected that long: what failed before is forgotten
     nanoseconds keep_alive = seconds(5);
+    nanoseconds deaf = seconds(3);  ///< somebody says it speaks (op 5), yet not a packet in that time: see VoiceCounts
 };
 
 struct VoiceOptions {
@@ -119,7 +123,9 @@ struct VoiceCounts {
     std::uint64_t sent = 0;         ///< packets
     std::uint64_t send_failed = 0;  ///< the kernel took them not
     std::uint64_t resumes = 0;
-    std::uint64_t rejoins = 0;
+    std::uint64_t rejoins = 0;  ///< op 4 again
+    /// "Connected but deaf": at most three steps until a packet comes, each at a fresh op 5: greet, resume, rejoin.
+    std::uint64_t deaf_steps = 0;
 };
 
 class Voice {
