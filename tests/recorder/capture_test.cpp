@@ -1,0 +1,295 @@
+// What a live session leaves in its journal, event by event, read back.
+#include "recorder/capture.h"
+
+#include <algorithm>
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "journal/reader.h"
+#include "support.h"
+#include "timeline/timeline.h"
+
+namespace lestapenna::recorder {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
+
+constexpr UserId kSelf{1};
+constexpr UserId kAnna{1001};
+constexpr UserId kBruno{1002};
+const std::vector<std::uint8_t> kSilenceFrame{0xF8, 0xFF, 0xFE};
+
+class CaptureTest : public ::testing::Test {
+  protected:
+    CaptureTest() : anchor_(BootClock::now()) {
+        auto writer = journal::Writer::open(committer_, folder_.path(), {id_, unix_now(), anchor_, this_boot()});
+        EXPECT_TRUE(writer.ok());
+        writer_.emplace(std::move(*writer));
+        capture_.emplace(*writer_, kSelf, [this](const discord::VoiceEvent& event) { told_.push_back(event.index()); });
+    }
+
+    [[nodiscard]] BootTime at(nanoseconds time) const { return anchor_ + time; }
+
+    void hear(std::uint32_t ssrc, std::uint16_t seq, nanoseconds time, std::span<const std::uint8_t> payload) {
+        discord::VoicePacket packet;
+        packet.header.ssrc = ssrc;
+        packet.header.seq = seq;
+        packet.header.timestamp = seq * 960U;
+        packet.arrival = at(time);
+        packet.payload = payload;
+        capture_->on_packet(packet);
+    }
+
+    /// Everything of one kind, in order.
+    template <class Kind>
+    std::vector<Kind> all() {
+        capture_->finish(BootClock::now());
+        EXPECT_TRUE(writer_->flush().ok());
+        auto reader = journal::Reader::open(folder_ / id_.text());
+        EXPECT_TRUE(reader.ok());
+        std::vector<Kind> found;
+        for (;;) {
+            auto outcome = reader->next();
+            const auto* const item = std::get_if<journal::Item>(&outcome);
+            if (item == nullptr) return found;
+            if (const auto* record = std::get_if<Kind>(&item->record)) found.push_back(*record);
+        }
+    }
+
+    test::TempDir folder_;
+    SessionId id_ = SessionId::make();
+    BootTime anchor_;
+    journal::Committer committer_{1};
+    std::optional<journal::Writer> writer_;
+    std::optional<Capture> capture_;
+    std::vector<std::size_t> told_;
+};
+
+discord::Connected connected(int generation, bool resumed = false) {
+    discord::Connected event;
+    event.generation = generation;
+    event.resumed = resumed;
+    return event;
+}
+
+discord::Disconnected disconnected(bool media_goes_on) {
+    discord::Disconnected event;
+    event.media_goes_on = media_goes_on;
+    return event;
+}
+
+TEST_F(CaptureTest, APacketIsARecordAsItCame) {
+    const std::vector<std::uint8_t> opus{0x78, 1, 2, 3, 4};
+    hear(77, 0xFFFF, milliseconds(20), opus);
+    hear(78, 0, milliseconds(21), kSilenceFrame);
+    std::vector<std::string> seen;
+    EXPECT_TRUE(writer_->flush().ok());
+    auto reader = journal::Reader::open(folder_ / id_.text());
+    ASSERT_TRUE(reader.ok());
+    for (;;) {
+        auto outcome = reader->next();
+        const auto* const item = std::get_if<journal::Item>(&outcome);
+        if (item == nullptr) break;
+        const auto& packet = std::get<journal::Packet>(item->record);
+        seen.push_back(std::to_string(packet.ssrc) + " " + std::to_string(packet.seq) + " " +
+                       std::to_string(packet.rtp_timestamp) + " " + std::to_string(packet.payload.size()) + " " +
+                       std::to_string((packet.arrival - anchor_).count()));
+        EXPECT_FALSE(packet.parked || packet.undecryptable);
+        EXPECT_EQ(packet.payload.front(), packet.ssrc == 77 ? 0x78 : 0xF8);
+    }
+    EXPECT_THAT(seen, ElementsAre("77 65535 62913600 5 20000000", "78 0 0 3 21000000"));
+    EXPECT_EQ(capture_->packets(), 2U);
+}
+
+TEST_F(CaptureTest, WhatIsNoOpusPacketForItsLengthIsCounted) {
+    const std::vector<std::uint8_t> long_one(journal::kMaxPayloadBytes + 1);
+    const std::vector<std::uint8_t> longest(journal::kMaxPayloadBytes);
+    hear(77, 1, milliseconds(20), long_one);
+    hear(77, 2, milliseconds(40), longest);
+    EXPECT_EQ(capture_->oversized(), 1U);
+    EXPECT_EQ(capture_->packets(), 1U);
+    EXPECT_EQ(writer_->refused(), 0U) << "the journal has no gap of it";
+}
+
+TEST_F(CaptureTest, AFullJournalIsAGapOfItsOwn) {
+    capture_->finish(BootClock::now());
+    journal::WriterOptions small;
+    small.ring_bytes = 1U << 16;
+    small.write_interval = seconds(3600);  // the disk takes nothing meanwhile
+    const auto other = SessionId::make();
+    auto writer = journal::Writer::open(committer_, folder_.path(), {other, unix_now(), anchor_, this_boot()}, small);
+    ASSERT_TRUE(writer.ok());
+    writer_.emplace(std::move(*writer));
+    id_ = other;
+    capture_.emplace(*writer_, kSelf, [](const discord::VoiceEvent&) {});
+    const std::vector<std::uint8_t> payload(1'000);
+    std::uint16_t heard = 0;
+    for (; writer_->refused() < 5; ++heard) hear(77, heard, milliseconds(20 * heard), payload);
+    EXPECT_EQ(capture_->packets() + writer_->refused(), heard);
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::queue_full);
+    EXPECT_EQ(gaps[0].packets, 5U);
+}
+
+TEST_F(CaptureTest, WhoIsThereIsTheDifference) {
+    EXPECT_THAT(capture_->set_present({kSelf, kAnna}, at(seconds(1))), ElementsAre(kAnna)) << "not ourselves";
+    EXPECT_THAT(capture_->set_present({kSelf, kAnna, kBruno}, at(seconds(2))), ElementsAre(kBruno));
+    EXPECT_TRUE(capture_->set_present({kAnna, kBruno}, at(seconds(3))).empty());
+    capture_->set_present({kBruno}, at(seconds(4)));
+    const auto joins = all<journal::Join>();
+    const auto leaves = all<journal::Leave>();
+    ASSERT_EQ(joins.size(), 2U);
+    EXPECT_EQ(joins[0].user, kAnna);
+    EXPECT_EQ(joins[0].at, at(seconds(1)));
+    EXPECT_EQ(joins[1].user, kBruno);
+    ASSERT_EQ(leaves.size(), 1U);
+    EXPECT_EQ(leaves[0].user, kAnna);
+    EXPECT_EQ(leaves[0].at, at(seconds(4)));
+}
+
+TEST_F(CaptureTest, OurOwnReconnectEndsNobodysConnection) {
+    capture_->on_event(connected(1));
+    capture_->set_present({kAnna}, BootClock::now());
+    capture_->on_event(discord::SsrcBound{77, kAnna});
+    capture_->on_event(disconnected(false));
+    capture_->on_event(connected(2));
+    capture_->set_present({kAnna}, BootClock::now());
+    capture_->on_event(discord::SsrcBound{78, kAnna});
+    EXPECT_EQ(all<journal::Join>().size(), 1U);
+    EXPECT_TRUE(all<journal::Leave>().empty());
+    EXPECT_EQ(all<journal::Binding>().size(), 2U);
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::outage);
+    const auto timeline = timeline::read(folder_ / id_.text(), seconds(300));
+    ASSERT_TRUE(timeline.ok());
+    EXPECT_EQ(timeline->connections.size(), 1U);
+    EXPECT_EQ(timeline->outages.size(), 1U);
+}
+
+TEST_F(CaptureTest, AnOutageBeginsWithTheLastPacket) {
+    const auto before = BootClock::now();
+    capture_->on_event(connected(1));
+    capture_->on_event(disconnected(true));
+    const auto lost = BootClock::now();
+    const auto last = lost + milliseconds(1);
+    while (BootClock::now() < last) continue;
+    hear(77, 1, last - anchor_, kSilenceFrame);  // media went on for a while
+    while (BootClock::now() < last + milliseconds(1)) continue;
+    capture_->on_event(disconnected(false));
+    capture_->on_event(connected(2));
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].from, last);
+    EXPECT_GT(gaps[0].to, last);
+    EXPECT_LT(before, gaps[0].from);
+}
+
+TEST_F(CaptureTest, AResumeIsNoOutage) {
+    capture_->on_event(connected(1));
+    capture_->on_event(disconnected(true));
+    capture_->on_event(connected(1, true));
+    EXPECT_TRUE(all<journal::Gap>().empty());
+}
+
+TEST_F(CaptureTest, AMoveIsAnOutageUntilWeAreThere) {
+    capture_->on_event(connected(1));
+    capture_->set_present({kAnna}, BootClock::now());
+    capture_->on_event(discord::Moved{ChannelId{9}});
+    capture_->set_present({kBruno}, BootClock::now());
+    capture_->on_event(connected(2));
+    EXPECT_EQ(all<journal::Leave>().size(), 1U);
+    EXPECT_EQ(all<journal::Join>().size(), 2U);
+    EXPECT_EQ(all<journal::Gap>().size(), 1U);
+}
+
+TEST_F(CaptureTest, AnOutageThatNeverEndsIsJournaledAtTheEnd) {
+    capture_->on_event(connected(1));
+    capture_->on_event(disconnected(false));
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::outage);
+}
+
+TEST_F(CaptureTest, WhatTheKernelDroppedIsAGapWithItsCount) {
+    hear(77, 1, milliseconds(20), kSilenceFrame);
+    capture_->on_event(discord::KernelDropped{12, at(milliseconds(500))});
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::kernel_drop);
+    EXPECT_EQ(gaps[0].packets, 12U);
+    EXPECT_EQ(gaps[0].from, at(milliseconds(20)));
+    EXPECT_EQ(gaps[0].to, at(milliseconds(500)));
+}
+
+TEST_F(CaptureTest, DeafnessIsAGapForAsLongAsItLasts) {
+    capture_->set_deaf(false, at(seconds(1)));
+    capture_->set_deaf(true, at(seconds(2)));
+    capture_->set_deaf(true, at(seconds(3)));
+    capture_->set_deaf(false, at(seconds(4)));
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::server_deaf);
+    EXPECT_EQ(gaps[0].from, at(seconds(2)));
+    EXPECT_EQ(gaps[0].to, at(seconds(4)));
+}
+
+TEST_F(CaptureTest, WhoseAnSsrcIsIsSaidOnceAndAgainEachMinute) {
+    capture_->set_present({kAnna, kBruno}, at(seconds(0)));
+    capture_->on_event(discord::SsrcBound{77, kAnna});
+    capture_->on_event(discord::SsrcBound{77, kAnna});
+    capture_->on_event(discord::SsrcBound{5, kSelf});
+    capture_->on_event(discord::SsrcBound{78, kBruno});
+    const auto start = BootClock::now();
+    for (int second = 0; second <= 61; ++second) capture_->tick(start + seconds(second), unix_now());
+    capture_->on_event(discord::UserDisconnected{kBruno});
+    for (int second = 62; second <= 122; ++second) capture_->tick(start + seconds(second), unix_now());
+    std::vector<std::uint32_t> bound;
+    for (const auto& binding : all<journal::Binding>()) bound.push_back(binding.ssrc);
+    EXPECT_THAT(bound, ElementsAre(77, 78, 77, 78, 77));
+    EXPECT_EQ(all<journal::Clock>().size(), 123U);
+}
+
+TEST_F(CaptureTest, ANewSsrcOfAUserTakesTheOldOnesPlace) {
+    capture_->on_event(discord::SsrcBound{77, kAnna});
+    capture_->on_event(discord::SsrcBound{78, kAnna});
+    capture_->tick(BootClock::now() + seconds(61), unix_now());
+    std::vector<std::uint32_t> bound;
+    for (const auto& binding : all<journal::Binding>()) bound.push_back(binding.ssrc);
+    EXPECT_THAT(bound, ElementsAre(77, 78, 78));
+}
+
+TEST_F(CaptureTest, ALongDeafnessIsSaidBeforeItIsOver) {
+    const auto start = BootClock::now();
+    capture_->set_deaf(true, start);
+    capture_->tick(start + seconds(61), unix_now());
+    capture_->set_deaf(false, start + seconds(70));
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 2U);
+    EXPECT_EQ(gaps[0].to, gaps[1].from);
+    EXPECT_EQ(gaps[1].to, start + seconds(70));
+}
+
+TEST_F(CaptureTest, NothingIsTakenInAfterTheEnd) {
+    capture_->finish(BootClock::now());
+    hear(77, 1, milliseconds(20), kSilenceFrame);
+    capture_->on_event(discord::SsrcBound{77, kAnna});
+    capture_->set_present({kAnna}, BootClock::now());
+    capture_->tick(BootClock::now(), unix_now());
+    EXPECT_EQ(writer_->accepted(), 0U);
+    EXPECT_TRUE(told_.empty());
+}
+
+TEST_F(CaptureTest, EventsAreToldAfterTheyAreJournaled) {
+    capture_->on_event(connected(1));
+    capture_->on_event(discord::Ended{discord::EndReason::removed, 4014, "kicked"});
+    EXPECT_THAT(told_, ElementsAre(discord::VoiceEvent(discord::Connected{}).index(),
+                                   discord::VoiceEvent(discord::Ended{}).index()));
+}
+
+}  // namespace
+}  // namespace lestapenna::recorder
