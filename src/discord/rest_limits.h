@@ -60,6 +60,7 @@ class RestLimits {
     void leave(Ticket ticket);
 
     [[nodiscard]] std::size_t waiting() const { return calls_.size(); }
+    [[nodiscard]] std::size_t known() const { return limits_.size(); }  ///< limits remembered
 
   private:
     struct Call {
