@@ -299,7 +299,8 @@ Task<> Gateway::Impl::read_loop(std::shared_ptr<Impl> self, std::shared_ptr<Link
 
 /// Gives the connection up when something does not come in time.
 Task<> Gateway::Impl::insist(std::shared_ptr<Link> on, nanoseconds time, bool Link::*came, const char* what) {
-    if (co_await on->over.wait_for(time) || (*on).*came) co_return;
+    const bool is_over = co_await on->over.wait_for(time);
+    if (is_over || (*on).*came) co_return;
     log().warn("discord: no {} from the gateway in time", what);
     on->leave({}, kOurClose);
 }

@@ -54,6 +54,7 @@ struct Rest::Impl : std::enable_shared_from_this<Rest::Impl> {
           timer(loop) {
         net::HttpClientOptions http_options;
         http_options.trust = options.trust;
+        http_options.max_connections_per_host = 32;  // a callback has 3 s: it must not wait behind slow answers
         http = std::make_unique<net::HttpClient>(loop, std::move(http_options));
         while (options.api_base.ends_with('/')) options.api_base.pop_back();
     }
