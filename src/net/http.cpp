@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include <openssl/rand.h>
+#include "net/random.h"
 
 namespace lestapenna::net {
 
@@ -124,17 +124,6 @@ std::optional<FormPart> decode_part(std::string_view text) {
     return part;
 }
 
-std::string random_boundary() {
-    std::array<unsigned char, 16> bytes;
-    RAND_bytes(bytes.data(), bytes.size());
-    std::string text = "lestapenna-";
-    for (const unsigned char byte : bytes) {
-        text += "0123456789abcdef"[byte >> 4];
-        text += "0123456789abcdef"[byte & 15];
-    }
-    return text;
-}
-
 }  // namespace
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
@@ -159,7 +148,7 @@ std::string_view path_of(std::string_view target) {
 std::pair<std::string, std::string> encode_form(const std::vector<FormPart>& parts) {
     std::string boundary;
     do {
-        boundary = random_boundary();
+        boundary = "lestapenna-" + random_hex(16);
     } while (std::any_of(parts.begin(), parts.end(),
                          [&](const FormPart& part) { return part.body.find(boundary) != std::string::npos; }));
 

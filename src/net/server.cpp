@@ -23,7 +23,6 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::uint32_t kMaxHeadBytes = 16u << 10;
-constexpr nanoseconds kIdleTime = seconds(60);
 constexpr nanoseconds kHandshakeTime = seconds(10);
 constexpr nanoseconds kOutOfSockets = milliseconds(100);
 constexpr std::size_t kMaxMessageBytes = 16u << 20;
@@ -43,7 +42,7 @@ struct Refusal {
 Received received(Parser& parser) {
     auto message = parser.release();
     Received result;
-    result.keep_alive = message.keep_alive();
+    result.keep_alive = message.version() >= 11 && message.keep_alive();
     result.upgrade = boost::beast::websocket::is_upgrade(message);
     result.request.method = message.method_string();
     result.request.target = message.target();
@@ -58,9 +57,9 @@ int status_of(const error_code& error) {
     return 400;
 }
 
-Task<error_code> write_all(Stream stream, std::string_view bytes, Deadline& deadline) {
+Task<error_code> write_all(Stream stream, std::string_view bytes, nanoseconds idle, Deadline& deadline) {
     while (!bytes.empty()) {
-        deadline.restart(kIdleTime);
+        deadline.restart(idle);
         const auto [error, size] = co_await stream.async_write_some(asio::buffer(bytes), kAwait);
         if (error) co_return error;
         bytes.remove_prefix(size);
@@ -68,15 +67,15 @@ Task<error_code> write_all(Stream stream, std::string_view bytes, Deadline& dead
     co_return error_code();
 }
 
-/// The next request. `buffer` keeps what was read and not used. The head has 60 s from now on, waiting included; the
-/// body 60 s from piece to piece.
-Task<Result<Received, Refusal>> read_request(Stream stream, std::string& buffer, std::size_t max_body_bytes,
+/// The next request. `buffer` keeps what was read and not used. The head has the idle time from now on, waiting
+/// included; the body from piece to piece.
+Task<Result<Received, Refusal>> read_request(Stream stream, std::string& buffer, const ServerOptions& options,
                                              Deadline& deadline) {
     Parser parser;
     parser.header_limit(kMaxHeadBytes);
-    parser.body_limit(max_body_bytes);
+    parser.body_limit(options.max_body_bytes);
     parser.eager(true);
-    deadline.restart(kIdleTime);
+    deadline.restart(options.idle_timeout);
     bool continued = false;
     for (;;) {
         error_code error = http::error::need_more;
@@ -86,9 +85,10 @@ Task<Result<Received, Refusal>> read_request(Stream stream, std::string& buffer,
         if (parser.is_done()) co_return received(parser);
         if (used != 0 && !buffer.empty()) continue;
         if (parser.is_header_done()) {
-            deadline.restart(kIdleTime);
+            deadline.restart(options.idle_timeout);
             if (!continued && boost::beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-                const error_code gone = co_await write_all(stream, "HTTP/1.1 100 Continue\r\n\r\n", deadline);
+                const error_code gone =
+                    co_await write_all(stream, "HTTP/1.1 100 Continue\r\n\r\n", options.idle_timeout, deadline);
                 if (gone) co_return Refusal();
             }
             continued = true;
@@ -106,11 +106,19 @@ bool has_no_body(std::string_view method, int status) {
     return method == "HEAD" || status == 204 || status == 304 || status / 100 == 1;
 }
 
+/// What says where the answer ends is ours to say, once.
+bool is_framing(std::string_view name) {
+    return boost::beast::iequals(name, "Content-Length") || boost::beast::iequals(name, "Transfer-Encoding") ||
+           boost::beast::iequals(name, "Connection");
+}
+
 std::string head_of(const HttpResponse& response, bool keep_alive) {
     const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + " " + std::string(reason) + "\r\n";
     if (well_formed(response.headers)) {
-        for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
+        for (const auto& [name, value] : response.headers) {
+            if (!is_framing(name)) head += name + ": " + value + "\r\n";
+        }
     } else {
         log().error("an answer's headers hold characters that no header may hold; sent without them");
     }
@@ -232,7 +240,7 @@ Task<std::optional<HttpRequest>> Server::Impl::talk(std::shared_ptr<Impl> self, 
     }
     std::string buffer;
     for (;;) {
-        auto read = co_await read_request(stream, buffer, self->options.max_body_bytes, deadline);
+        auto read = co_await read_request(stream, buffer, self->options, deadline);
         deadline.pause();
         if (self->stopped || (!read && read.error().status == 0)) co_return std::nullopt;
         int refused = read ? 0 : read.error().status;
@@ -242,7 +250,7 @@ Task<std::optional<HttpRequest>> Server::Impl::talk(std::shared_ptr<Impl> self, 
         }
         if (refused != 0) {
             const std::string head = head_of({refused, {}, {}}, false);
-            co_await write_all(stream, head, deadline);
+            co_await write_all(stream, head, self->options.idle_timeout, deadline);
             stream.finish();
             co_return std::nullopt;
         }
@@ -270,7 +278,7 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Impl> self, Stream stream, Recei
         const std::string_view body = reply.response.body;
         bytes += reply.delivery == Delivery::half ? body.substr(0, body.size() / 2) : body;
     }
-    const error_code gone = co_await write_all(stream, bytes, deadline);
+    const error_code gone = co_await write_all(stream, bytes, self->options.idle_timeout, deadline);
     if (gone) co_return false;
     if (!keep_alive) stream.finish();
     co_return keep_alive;

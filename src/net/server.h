@@ -2,7 +2,8 @@
 //
 // Thread: the loop's, handlers included; each connection is a coroutine of its own. Ownership: destroying the Server
 // stops listening and drops its HTTP connections; WebSockets that were handed over live on. Errors: what a client does
-// wrong ends that client's connection with a 4xx, never more. Limits: headers 16 KB, 60 s idle, see ServerOptions.
+// wrong ends that client's connection with a 4xx, never more; a handler that is under way when the Server goes runs to
+// its end, and its answer nowhere. Limits: headers 16 KB, TLS and websocket handshakes 10 s, see ServerOptions.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ struct ServerOptions {
     std::uint16_t port = 0;  ///< 0: the kernel chooses
     std::optional<Certificate> tls;
     std::size_t max_body_bytes = 64u << 20;
-    std::size_t max_connections = 4'096;
+    std::size_t max_connections = 4'096;     ///< websockets among them while their handler runs; more have to wait
+    nanoseconds idle_timeout = seconds(60);  ///< for a whole head, and between two pieces of a body
 };
 
 /// How an answer leaves; all but `whole` are for the sandbox's scripted trouble.

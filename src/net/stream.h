@@ -37,7 +37,7 @@ class Stream {
   public:
     using executor_type = asio::any_io_executor;
     using Done = asio::any_completion_handler<void(error_code, std::size_t)>;
-    using Gathered = std::array<asio::const_buffer, 4>;
+    using Gathered = std::array<asio::const_buffer, 16>;  ///< a handshake's head is a buffer per header: one packet
 
     explicit Stream(asio::ip::tcp::socket connected);
     explicit Stream(const executor_type& executor);

@@ -2,13 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <mutex>
-#include <system_error>
 
 #include <boost/asio/ip/address.hpp>
 #include <openssl/bio.h>
@@ -16,15 +11,18 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include "base/files.h"
 #include "base/text.h"
+#include "net/random.h"
 #include "net/trust_store.h"
 
 namespace lestapenna::net {
 
 namespace {
+
+constexpr std::size_t kMaxCaBytes = 8u << 20;  // all of Debian's authorities are 0.2 MB
 
 template <auto Function>
 struct Free {
@@ -70,20 +68,22 @@ std::string alternative_names(const std::vector<std::string>& names) {
 
 bool describe(X509* certificate, EVP_PKEY* key, const std::vector<std::string>& names) {
     // Positive, at most 20 bytes (RFC 5280 section 4.1.2.2), and new each time: browsers and node refuse two
-    // certificates of one issuer with the same number.
-    unsigned char serial[16];
-    if (RAND_bytes(serial, sizeof serial) != 1) return false;
-    serial[0] = static_cast<unsigned char>((serial[0] & 0x7F) | 0x40);
-    const std::unique_ptr<BIGNUM, Free<BN_free>> number(BN_bin2bn(serial, sizeof serial, nullptr));
-    if (!number || !BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate))) return false;
+    // certificates of one issuer with the same number. The name is new too: who trusts two authorities of one name may
+    // check a signature with the wrong one's key.
+    const std::string number = "4" + random_hex(16);
+    const std::string issuer = "Lestapenna " + number;
+    BIGNUM* parsed = nullptr;
+    BN_hex2bn(&parsed, number.c_str());
+    const std::unique_ptr<BIGNUM, Free<BN_free>> serial(parsed);
+    if (!serial || !BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate))) return false;
 
     constexpr long kDay = 24L * 60 * 60;
     X509_NAME* name = X509_get_subject_name(certificate);
-    static constexpr unsigned char kName[] = "Lestapenna";
+    const auto* const utf8 = reinterpret_cast<const unsigned char*>(issuer.c_str());
     return X509_set_version(certificate, X509_VERSION_3) == 1 &&
            X509_gmtime_adj(X509_getm_notBefore(certificate), -kDay) != nullptr &&
            X509_gmtime_adj(X509_getm_notAfter(certificate), 3652 * kDay) != nullptr &&
-           X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, kName, sizeof kName - 1, -1, 0) == 1 &&
+           X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, utf8, -1, -1, 0) == 1 &&
            X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
            add_extension(certificate, NID_basic_constraints, "critical,CA:TRUE") &&
            add_extension(certificate, NID_key_usage, "critical,digitalSignature,keyCertSign") &&
@@ -113,9 +113,13 @@ std::uint16_t default_port(std::string_view scheme) {
 }
 
 Error bad_url(std::string_view text, std::string_view why) {
-    // Only what comes before a path: the rest may hold a secret.
-    const std::size_t path = text.find('/', text.find("://") == std::string_view::npos ? 0 : text.find("://") + 3);
-    return {ErrorKind::usage, in_quotes(text.substr(0, path)) + " is no URL we can use: " + std::string(why)};
+    // Neither the path nor a password: both may be secret.
+    const std::size_t scheme = text.find("://");
+    const std::size_t host = scheme == std::string_view::npos ? 0 : scheme + 3;
+    const std::string_view shown = text.substr(0, text.find_first_of("/?#", host));
+    const std::size_t at = shown.rfind('@');
+    const std::string_view quoted = at == std::string_view::npos ? shown : shown.substr(at + 1);
+    return {ErrorKind::usage, in_quotes(quoted) + " is no URL we can use: " + std::string(why)};
 }
 
 bool is_host_character(char c) {
@@ -126,16 +130,12 @@ bool is_host_character(char c) {
 }  // namespace
 
 Result<Trust> Trust::from_file(const std::filesystem::path& ca_file) {
-    std::ifstream file(ca_file, std::ios::binary);
-    if (!file) {
-        return Error{ErrorKind::not_found, "no certificates can be read from " + ca_file.string() + ": " +
-                                               std::generic_category().message(errno)};
-    }
-    std::string pem{std::istreambuf_iterator<char>(file), {}};
-    if (read_certificates(pem).empty()) {
+    auto pem = read_text_file(ca_file, kMaxCaBytes);
+    if (!pem) return pem.error();
+    if (read_certificates(*pem).empty()) {
         return Error{ErrorKind::damaged, ca_file.string() + " holds no certificate (PEM is expected)"};
     }
-    return Trust{std::move(pem)};
+    return Trust{std::move(*pem)};
 }
 
 Result<Certificate> make_self_signed(const std::vector<std::string>& names) {
