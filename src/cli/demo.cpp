@@ -2,17 +2,17 @@
 
 #include <array>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/finish.h"
-#include "cli/import_capture.h"
+#include "cli/live_table.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"
 #include "render/work.h"
-#include "sandbox/line.h"
 #include "sandbox/script.h"
 
 namespace lestapenna::cli {
@@ -36,31 +36,19 @@ std::string name_of(std::size_t player) {
     return player < kNames.size() ? kNames[player] : fmt::format("Giocatore {}", player + 1);
 }
 
-/// Plays the table over the simulated line; `table.pcap` and `truth/` are then in the folder.
-Result<sandbox::SimulatedTable> play(const Options& options) {
-    const auto spoken = sandbox::spoken_table(
+/// The table, and the line between it and the bot.
+Result<sandbox::ShowOptions> show_of(const Options& options) {
+    auto spoken = sandbox::spoken_table(
         {.speakers = options.speakers, .length = std::chrono::seconds{options.seconds}, .seed = options.seed});
     if (!spoken) return spoken.error();
     if (!spoken->spoken) log().warn("espeak-ng is not installed: a buzz stands in for each line");
-    sandbox::LineOptions line;
-    line.seed = options.seed;
-    line.start_time = unix_now();
-    line.loss = options.loss_percent / 100;
-    line.jitter = milliseconds{options.jitter_ms};
-    if (Context::stop()) return render::stopped_error();
-    auto table = sandbox::simulate(spoken->script, line);
-    if (Context::stop()) return render::stopped_error();
-    if (auto written = sandbox::write_table(table, options.out); !written) return written.error();
-    return table;
-}
-
-/// The names are known here, as the bot will know them.
-Status name_players(const workflows::Tools& tools, const SessionId& id, const sandbox::SimulatedTable& table) {
-    for (std::size_t i = 0; i < table.senders.size(); ++i) {
-        catalog::Track row{id, table.senders[i].user, name_of(i)};
-        if (auto status = tools.catalog.upsert_track(row); !status) return status;
-    }
-    return Ok{};
+    sandbox::ShowOptions show;
+    show.script = std::move(spoken->script);
+    for (std::size_t i = 0; i < show.script.players.size(); ++i) show.names.push_back(name_of(i));
+    show.line.loss = options.loss_percent / 100;
+    show.line.jitter = milliseconds{options.jitter_ms};
+    show.discord.seed = options.seed;
+    return show;
 }
 
 void add_truth(Json& object, const std::filesystem::path& folder) {
@@ -81,17 +69,20 @@ Result<Exit> demo(const Options& options, Context& context) {
     if (!tools) return tools.error();
 
     log().info("{} players, {} s, seed {}", options.speakers, options.seconds, options.seed);
-    const auto table = play(options);
+    auto show = show_of(options);
+    if (!show) return show.error();
+    if (Context::stop()) return render::stopped_error();
+    const auto table = record_live(std::move(*show), *tools, options.out / "truth");
     if (!table) return table.error();
-    ImportOptions capture{options.out / "table.pcap", {}, table->start_time, {}};
-    for (const auto& sender : table->senders) capture.users.emplace(sender.ssrc, sender.user);
-    const auto imported = import_session(*tools, capture);
-    if (!imported) return imported.error();
-    if (auto named = name_players(*tools, imported->session, *table); !named) return named.error();
-    auto exit = finish(*tools, imported->session);
+    if (table->stopped) {
+        log().info("session {} holds what was said; LESTAPENNA_DATA_DIR={} lestapenna master {} renders it",
+                   table->session.text(), (*config)->data.dir.string(), table->session.text());
+        return render::stopped_error();
+    }
+    auto exit = finish(*tools, table->session);
     if (!exit) return exit;
 
-    auto object = session_json(tools->catalog, tools->store, imported->session.text());
+    auto object = session_json(tools->catalog, tools->store, table->session.text());
     if (!object) return object.error();
     add_truth(*object, options.out);
     context.print(*object, session_text(*object));
@@ -114,7 +105,7 @@ void add_demo(CLI::App& app, Context& context) {
         ->check(CLI::Range(1, 86'400))
         ->type_name("S")
         ->capture_default_str();
-    verb->add_option("--out", options->out, "Everything goes here: data/, truth/, table.pcap")
+    verb->add_option("--out", options->out, "Everything goes here: data/, truth/")
         ->type_name("DIR")
         ->capture_default_str();
     verb->add_option("--seed", options->seed, "The same seed plays the same table (default: the clock, printed)")
