@@ -295,6 +295,10 @@ bool Voice::send(std::uint32_t timestamp, std::span<const std::uint8_t> opus) {
     return impl_->session && impl_->session->send(timestamp, opus);
 }
 
+std::uint16_t Voice::last_seq() const {
+    return impl_->session ? impl_->session->last_seq() : std::uint16_t{0};
+}
+
 bool Voice::connected() const {
     return impl_->connected();
 }

@@ -33,6 +33,7 @@ class VoiceMedia : public std::enable_shared_from_this<VoiceMedia> {
     void use_key(TransportMode mode, std::span<const std::uint8_t, kTransportKeyBytes> key);
 
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
+    [[nodiscard]] std::uint16_t last_seq() const { return static_cast<std::uint16_t>(next_seq_ - 1); }
 
     void close();
 

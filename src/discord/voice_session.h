@@ -64,6 +64,7 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
 
     void set_speaking(bool speaking);
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
+    [[nodiscard]] std::uint16_t last_seq() const { return media_ ? media_->last_seq() : std::uint16_t{0}; }
     /// Only until it is connected: a move after that is another session.
     void set_channel(ChannelId channel) { channel_ = channel; }
     /// A moderator deafened us, or no more: then silence means nothing.
