@@ -140,7 +140,7 @@ class Loopback {
 
     struct GatewayTraffic {
         std::uint64_t identifies = 0, resumes = 0, invalid_sessions = 0, connections = 0, heartbeats = 0;
-        std::vector<std::uint16_t> client_closes;
+        std::vector<std::uint16_t> client_closes;  ///< its own close codes, 0: cut
     };
     [[nodiscard]] GatewayTraffic traffic(UserId bot) const;
 

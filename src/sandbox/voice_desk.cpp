@@ -69,17 +69,16 @@ void VoiceDesk::ask(const VoiceAsk& ask) {
     servers_[seated_at_.at({ask.guild, ask.user})]->set_deaf(ask.guild, ask.user, state.self_deaf || state.deaf);
 }
 
-// State, then address, then the end of what was before: the order of a real trace is the other way round for moves by
-// moderators, and over different sockets it means nothing.
+// The end of the old session, state, address: the order of a real trace. Where both are on one server, admitting would
+// end the old one without a word.
 void VoiceDesk::sit_down(const discord::VoiceState& state, std::uint16_t close_code) {
     const Seat seat{state.guild, state.user};
-    const auto before = seated_at_.find(seat);
-    const bool was_seated = before != seated_at_.end();
-    const std::size_t old_server = was_seated ? before->second : 0;
+    const auto* const before = world_.voice_state(state.guild, state.user);
+    const bool moves = before != nullptr && before->channel != state.channel;
+    if (moves && close_code != 0) servers_[seated_at_.at(seat)]->dismiss(seat.first, seat.second, close_code);
     world_.guild(state.guild)->voice_states[state.user] = state;
     tell_.state(state);
     send_address(state);
-    if (was_seated && close_code != 0) end_voice(seat, old_server, close_code);
 }
 
 void VoiceDesk::send_address(const discord::VoiceState& state) {
@@ -184,11 +183,14 @@ void VoiceDesk::announce_server(ChannelId channel, const std::vector<Seat>& seat
 }
 
 net::Task<> VoiceDesk::move_later(std::shared_ptr<VoiceDesk> self, ChannelId channel, std::vector<Seat> seats) {
-    if (!co_await self->stopping_.wait_for(kNullEndpoint)) self->announce_server(channel, seats);
+    // A named local: g++ 12.2 breaks coroutines whose body has none and awaits in a condition (PR 106188).
+    const bool stopped = co_await self->stopping_.wait_for(kNullEndpoint);
+    if (!stopped) self->announce_server(channel, seats);
 }
 
 net::Task<> VoiceDesk::end_later(std::shared_ptr<VoiceDesk> self, std::vector<Seat> seats, std::size_t server) {
-    if (co_await self->stopping_.wait_for(kOldServer)) co_return;
+    const bool stopped = co_await self->stopping_.wait_for(kOldServer);
+    if (stopped) co_return;
     for (const auto& seat : seats) self->end_voice(seat, server, kDisconnected);
 }
 
