@@ -47,6 +47,7 @@ struct Transfer {
     std::array<char, CURL_ERROR_SIZE> why = {};
     std::size_t header_bytes = 0;
     bool too_long = false;
+    bool whole_head = false;
     Result<HttpResponse> result = HttpResponse{};
     Signal done;
 };
@@ -71,7 +72,11 @@ extern "C" std::size_t lestapenna_on_header(char* data, std::size_t, std::size_t
         return 0;
     }
     // A new status line: what came before was "100 Continue".
-    if (line.starts_with("HTTP/")) transfer.result->headers.clear();
+    if (line.starts_with("HTTP/")) {
+        transfer.result->headers.clear();
+        transfer.whole_head = false;
+    }
+    if (line.empty()) transfer.whole_head = true;
     const std::size_t colon = line.find(':');
     if (colon != std::string_view::npos && colon != 0) {
         transfer.result->headers.emplace_back(line.substr(0, colon), trimmed(line.substr(colon + 1)));
@@ -159,7 +164,7 @@ void prepare(Transfer& transfer, const HttpClientOptions& options) {
 }
 
 void conclude(Transfer& transfer, CURLcode code, const HttpClientOptions& options) {
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK && transfer.whole_head) {
         long status = 0;
         curl_easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
         transfer.result->status = static_cast<int>(status);
@@ -167,6 +172,8 @@ void conclude(Transfer& transfer, CURLcode code, const HttpClientOptions& option
         transfer.result = Error{ErrorKind::failed, "the answer of " + transfer.url.host + " is longer than the " +
                                                        std::to_string(options.max_body_bytes) + " bytes we accept"};
     } else {
+        // A head without its end is good enough for libcurl.
+        if (code == CURLE_OK) code = CURLE_PARTIAL_FILE;
         const char* why = transfer.why[0] ? transfer.why.data() : curl_easy_strerror(code);
         transfer.result = failed(transfer, why);
     }
@@ -201,6 +208,7 @@ struct HttpClient::Impl {
 
   private:
     void work();
+    bool perform();
     void begin(TransferPtr transfer);
     void end(TransferPtr transfer);
     std::vector<TransferPtr> take();
@@ -244,15 +252,9 @@ void HttpClient::Impl::work() {
     trusted = trust_store(options.trust);
     while (!stopped) {
         for (auto& transfer : take()) begin(std::move(transfer));
-        int running = 0;
-        curl_multi_perform(multi.get(), &running);
-        int left = 0;
-        while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
-            if (message->msg != CURLMSG_DONE) continue;
-            const auto found = under_way.find(message->easy_handle);
-            conclude(*found->second, message->data.result, options);
-            end(std::move(found->second));
-        }
+        // Once more after each end: libcurl 7.88 forgets the timer of a transfer that it takes from its queue for the
+        // connection that became free, when that transfer's turn in this round was over (it then sleeps for 10 s).
+        while (perform()) continue;
         curl_multi_poll(multi.get(), nullptr, 0, kPollMs, nullptr);
     }
     for (auto& transfer : take()) {
@@ -269,6 +271,22 @@ void HttpClient::Impl::work() {
 std::vector<TransferPtr> HttpClient::Impl::take() {
     const std::lock_guard lock(mutex);
     return std::exchange(queue, {});
+}
+
+/// True when a transfer ended.
+bool HttpClient::Impl::perform() {
+    int running = 0;
+    curl_multi_perform(multi.get(), &running);
+    bool ended = false;
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
+        if (message->msg != CURLMSG_DONE) continue;
+        const auto found = under_way.find(message->easy_handle);
+        conclude(*found->second, message->data.result, options);
+        end(std::move(found->second));
+        ended = true;
+    }
+    return ended;
 }
 
 void HttpClient::Impl::begin(TransferPtr transfer) {

@@ -233,7 +233,7 @@ Task<> Server::Impl::serve(std::shared_ptr<Impl> self, [[maybe_unused]] std::sha
 Task<std::optional<HttpRequest>> Server::Impl::talk(std::shared_ptr<Impl> self, Stream stream) {
     if (self->stopped) co_return std::nullopt;
     const Http ours(*self, stream);
-    Deadline deadline(stream, kHandshakeTime);
+    Deadline deadline(stream, std::min(kHandshakeTime, self->options.idle_timeout));
     if (self->tls) {
         const Status secured = co_await stream.accept_tls(self->tls);
         if (!secured) co_return std::nullopt;
