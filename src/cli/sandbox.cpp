@@ -120,7 +120,8 @@ constexpr seconds kRound{300};  // what they say is encoded once and said again 
 
 net::Task<> Sandbox::perform(Sandbox* self, int talking, std::uint64_t seed) {
     const sandbox::SpokenTable wanted{talking, kRound, seed, "espeak-ng"};
-    const auto spoken = co_await self->preparing.run([wanted] { return sandbox::spoken_table(wanted); });
+    auto speak = [wanted] { return sandbox::spoken_table(wanted); };
+    const auto spoken = co_await self->preparing.run(std::move(speak));
     if (!spoken) {
         log().warn("nobody talks: {}", spoken.error().message);
         co_return;
@@ -130,8 +131,8 @@ net::Task<> Sandbox::perform(Sandbox* self, int talking, std::uint64_t seed) {
     for (std::size_t i = 0; i < self->players.size(); ++i) {
         auto script = spoken->script.players[i];
         script.user = self->people[i];
-        auto said = co_await self->preparing.run(
-            [script] { return std::make_shared<const sandbox::Packed>(sandbox::pack(script, {})); });
+        auto pack = [script] { return std::make_shared<const sandbox::Packed>(sandbox::pack(script, {})); };
+        auto said = co_await self->preparing.run(std::move(pack));
         script.talks.clear();
         net::spawn(self->loop, act(self, i, std::move(script), std::move(said)));
     }

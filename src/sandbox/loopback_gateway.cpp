@@ -99,7 +99,9 @@ void MainGateway::stop() {
 }
 
 net::Task<> MainGateway::keep_house(std::shared_ptr<MainGateway> self, nanoseconds tick) {
-    while (!co_await self->stopping_.wait_for(tick)) self->look_around();
+    // A named local: g++ 12.2 breaks coroutines whose body has none and awaits in a condition (PR 106188).
+    bool stopped = co_await self->stopping_.wait_for(tick);
+    for (; !stopped; stopped = co_await self->stopping_.wait_for(tick)) self->look_around();
 }
 
 // Ends connections whose heart stopped, and sessions nobody came back for.
