@@ -427,7 +427,9 @@ void Gateway::Impl::flush_wishes() {
 }
 
 Task<> Gateway::Impl::flush_later(std::shared_ptr<Impl> self, std::shared_ptr<Link> on, nanoseconds wait) {
-    if (co_await on->over.wait_for(wait)) co_return;
+    // A named local: g++ 12.2 breaks coroutines whose body has none and awaits in a condition.
+    const bool is_over = co_await on->over.wait_for(wait);
+    if (is_over) co_return;
     on->flush_planned = false;
     self->flush_wishes();
 }

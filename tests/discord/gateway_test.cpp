@@ -53,8 +53,10 @@ class GatewayTest : public ScriptedDiscord {
         EXPECT_TRUE(identify.is_object()) << "no identify";
         peer.ready(session, resume_url(), sequence);
     }
-    /// Says goodbye and ends the test.
+    /// Ends the test once the client has read all that was sent.
     Task<> end(Peer& peer) {
+        peer.send({{"op", 1}});
+        co_await peer.expect(1);
         gateway->stop();
         const auto closed = co_await peer.until_closed();
         EXPECT_EQ(closed.code, 1000);
