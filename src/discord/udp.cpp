@@ -103,6 +103,10 @@ class Batch {
     Batch() {
         for (std::size_t i = 0; i < kBatch; ++i) {
             vectors_[i] = {.iov_base = bytes_[i].data(), .iov_len = bytes_[i].size()};
+            messages_[i].msg_hdr.msg_iov = &vectors_[i];
+            messages_[i].msg_hdr.msg_iovlen = 1;
+            messages_[i].msg_hdr.msg_name = &names_[i];
+            messages_[i].msg_hdr.msg_control = controls_[i].bytes.data();
         }
     }
     static Batch& of_this_thread() {
@@ -112,16 +116,15 @@ class Batch {
 
     /// How many came; -1 and errno when there is none.
     int receive(int fd) {
-        for (std::size_t i = 0; i < kBatch; ++i) {
-            messages_[i].msg_hdr = {.msg_name = &names_[i],
-                                    .msg_namelen = sizeof names_[i],
-                                    .msg_iov = &vectors_[i],
-                                    .msg_iovlen = 1,
-                                    .msg_control = controls_[i].bytes.data(),
-                                    .msg_controllen = controls_[i].bytes.size(),
-                                    .msg_flags = 0};
+        // The kernel wrote its own lengths into those it filled the last time: often one or two of the 64.
+        for (std::size_t i = 0; i < used_; ++i) {
+            msghdr& head = messages_[i].msg_hdr;
+            head.msg_namelen = sizeof names_[i];
+            head.msg_controllen = controls_[i].bytes.size();
         }
-        return recvmmsg(fd, messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
+        const int count = recvmmsg(fd, messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
+        used_ = static_cast<std::size_t>(std::max(count, 0));
+        return count;
     }
 
     struct Control {
@@ -162,6 +165,7 @@ class Batch {
     std::array<sockaddr_storage, kBatch> names_{};
     std::array<iovec, kBatch> vectors_{};
     std::array<mmsghdr, kBatch> messages_{};
+    std::size_t used_ = kBatch;
 };
 
 Error system_error(const std::string& what) {

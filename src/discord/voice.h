@@ -7,7 +7,7 @@
 // Thread: the loop's; Listener calls come from it and must not block. Ownership: the Listener outlives the Voice;
 // destroying the Voice closes its sockets and calls nobody any more. Hot path: no allocation and no lock per packet.
 // Errors: no input ends it. Each datagram becomes a packet or a counted reject; each close code ends in a resume, a
-// rejoin (backing off 1, 2, 4, 8, 16 s, for as long as it takes) or in Ended, which says why.
+// rejoin (at once, then after 1, 2, 4, 8, 16 s with jitter, for as long as it takes) or in Ended, which says why.
 #pragma once
 
 #include <array>
@@ -108,7 +108,7 @@ struct VoiceOptions {
     net::Trust trust;
     std::vector<TransportMode> modes{TransportMode::aes256_gcm, TransportMode::xchacha20_poly1305};  ///< best first
     int receive_buffer_bytes = 4 << 20;  ///< the default of the kernel holds 0.7 s of five talkers
-    bool self_mute = false;
+    bool self_mute = false;  ///< for whoever sends op 4; Voice itself only knows by self_deaf that nothing will come
     bool self_deaf = false;
     bool greet = true;  ///< speaking, five silence frames, speaking off: without it some servers sent nothing
     VoiceTiming timing{};
