@@ -1,6 +1,7 @@
 #include "discord/rest_answers.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "base/text.h"
 
@@ -15,7 +16,7 @@ nanoseconds to_wait(double wait_seconds) {
     // The comparisons are false for NaN, which std::from_chars reads.
     if (!(wait_seconds > 0)) return nanoseconds(0);
     const double cut = wait_seconds < kLongestWait ? wait_seconds : kLongestWait;
-    return nanoseconds(static_cast<std::int64_t>(cut * 1e9));
+    return nanoseconds(std::llround(cut * 1e9));
 }
 
 std::optional<double> number_header(const net::Headers& headers, std::string_view name) {
