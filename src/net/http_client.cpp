@@ -48,6 +48,7 @@ struct Transfer {
     std::size_t header_bytes = 0;
     bool too_long = false;
     bool whole_head = false;
+    bool sent = false;
     Result<HttpResponse> result = HttpResponse{};
     Signal done;
 };
@@ -92,6 +93,12 @@ extern "C" std::size_t lestapenna_on_body(char* data, std::size_t, std::size_t s
     }
     transfer.result->body.append(data, size);
     return size;
+}
+
+/// libcurl sends a request again, whatever its method, when a pooled connection ends without an answer; the server may
+/// have done by then what it was asked to.
+extern "C" int lestapenna_on_sending(void* user, char*, char*, int, int) {
+    return std::exchange(static_cast<Transfer*>(user)->sent, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 extern "C" CURLcode lestapenna_on_tls(CURL*, void* context, void* user) {
@@ -152,6 +159,8 @@ void prepare(Transfer& transfer, const HttpClientOptions& options) {
     set(transfer, CURLOPT_HTTPHEADER, transfer.headers.get());
     prepare_body(transfer);
     set(transfer, CURLOPT_ERRORBUFFER, transfer.why.data());
+    set(transfer, CURLOPT_PREREQFUNCTION, lestapenna_on_sending);
+    set(transfer, CURLOPT_PREREQDATA, static_cast<void*>(&transfer));
     set(transfer, CURLOPT_HEADERFUNCTION, lestapenna_on_header);
     set(transfer, CURLOPT_HEADERDATA, static_cast<void*>(&transfer));
     set(transfer, CURLOPT_WRITEFUNCTION, lestapenna_on_body);
@@ -163,6 +172,12 @@ void prepare(Transfer& transfer, const HttpClientOptions& options) {
     set(transfer, CURLOPT_SSL_CTX_DATA, static_cast<void*>(&transfer));
 }
 
+std::string why_not(const Transfer& transfer, CURLcode code) {
+    if (code == CURLE_OK) return "the connection ended in the middle of the head";  // good enough for libcurl
+    if (code == CURLE_ABORTED_BY_CALLBACK) return "the connection ended before an answer came";
+    return transfer.why[0] ? transfer.why.data() : curl_easy_strerror(code);
+}
+
 void conclude(Transfer& transfer, CURLcode code, const HttpClientOptions& options) {
     if (code == CURLE_OK && transfer.whole_head) {
         long status = 0;
@@ -172,10 +187,7 @@ void conclude(Transfer& transfer, CURLcode code, const HttpClientOptions& option
         transfer.result = Error{ErrorKind::failed, "the answer of " + transfer.url.host + " is longer than the " +
                                                        std::to_string(options.max_body_bytes) + " bytes we accept"};
     } else {
-        // A head without its end is good enough for libcurl.
-        if (code == CURLE_OK) code = CURLE_PARTIAL_FILE;
-        const char* why = transfer.why[0] ? transfer.why.data() : curl_easy_strerror(code);
-        transfer.result = failed(transfer, why);
+        transfer.result = failed(transfer, why_not(transfer, code));
     }
 }
 

@@ -2,8 +2,9 @@
 // its own drives them, so that a slow name lookup never stops the loop.
 //
 // Thread: send() on the loop; answers come back on it. Ownership: destroying the client ends what is under way with an
-// error. Errors are values: no answer, a cut answer, a time-out, an answer above `max_body_bytes`. Any status is an
-// answer. Redirects are not followed. Bodies and header values are never logged.
+// error; before the loop goes. Errors are values: no answer, a cut answer, a time-out, an answer above
+// `max_body_bytes`. Any status is an answer. A request leaves once at most: whether it may be repeated is for who knows
+// what it does. Redirects are not followed. Bodies and header values are never logged.
 #pragma once
 
 #include <memory>

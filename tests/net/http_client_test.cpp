@@ -146,6 +146,28 @@ TEST(HttpClient, WhatIsNoWholeAnswerIsAnError) {
     });
 }
 
+TEST(HttpClient, ARequestIsNeverSentTwice) {
+    on_loop([](Loop& loop) -> Task<> {
+        int seen = 0;
+        Server server = serve(loop, [&seen](const HttpRequest& asked) {
+            ++seen;
+            Reply reply;
+            if (asked.target == "/reset") reply.delivery = Delivery::reset;
+            return reply;
+        });
+        HttpClient client(loop, {});
+        for (const char* const method : {"GET", "POST"}) {
+            HttpRequest first = request(server.port(), method);  // its connection is used again
+            const auto got = co_await client.send(std::move(first), seconds(20));
+            EXPECT_TRUE(got.ok());
+            seen = 0;
+            const std::string why = co_await why_not(client, request(server.port(), method, "/reset"));
+            EXPECT_TRUE(holds(why, "ended before an answer")) << why;
+            EXPECT_EQ(seen, 1);
+        }
+    });
+}
+
 TEST(HttpClient, ABodyOfTheLimitFitsAndOneByteMoreDoesNot) {
     on_loop([](Loop& loop) -> Task<> {
         Server server = serve(loop, [](const HttpRequest& asked) {
