@@ -15,6 +15,7 @@ struct Show::Impl {
     ShowOptions options;
     std::unique_ptr<Loopback> discord;
     Stage stage;
+    std::vector<Packed> packed;  ///< what each will send, until it is cast
     std::vector<std::unique_ptr<LivePlayer>> players;
     std::unique_ptr<Truth> truth;
     std::size_t left = 0;
@@ -48,12 +49,12 @@ void Show::Impl::cast(std::size_t index) {
     script.user = discord->add_person(index < options.names.size() ? options.names[index] : script.user.text());
     stage.players.push_back(script.user);
     LivePlayerOptions live;
-    if (index < options.senders.size()) live.sender = options.senders[index];
     live.voice.trust.extra_ca_pem = stage.addresses.ca_pem;
     live.early = kEarly;
     live.on_frame = [this, user = script.user](const TrueFrame& frame) { truth->frame(user, frame); };
-    players.push_back(
-        std::make_unique<LivePlayer>(thread.loop(), *discord, stage.guild, stage.voice, script, std::move(live)));
+    players.push_back(std::make_unique<LivePlayer>(thread.loop(), *discord, stage.guild, stage.voice, script,
+                                                   std::make_shared<const Packed>(std::move(packed[index])),
+                                                   std::move(live)));
 }
 
 net::Task<> Show::Impl::act(Impl* show, LivePlayer* player, BootTime zero) {
@@ -64,6 +65,7 @@ net::Task<> Show::Impl::act(Impl* show, LivePlayer* player, BootTime zero) {
 Result<std::unique_ptr<Show>> Show::open(ShowOptions options) {
     auto impl = std::make_unique<Impl>();
     impl->options = std::move(options);
+    impl->packed = pack_all(impl->options.script, impl->options.senders, Sender{});
     const Status set = impl->thread.call([&] { return impl->set_the_stage(); });
     auto show = std::unique_ptr<Show>(new Show(std::move(impl)));
     if (!set) return set.error();

@@ -1,7 +1,10 @@
 // The demo as a newcomer meets it: everything it promises is there, and what was said is where it was said.
 #include <cstdlib>
 
+#include <signal.h>
+
 #include "audio/files.h"
+#include "background.h"
 #include "judge.h"
 #include "program.h"
 
@@ -77,14 +80,15 @@ class Demo : public Program {
 };
 
 TEST_F(Demo, IsWhatTheContractSays) {
-    const auto result = run({"demo", "--json", "--seconds", "20", "--seed", "7"});
+    const auto result = run({"demo", "--json", "--seconds", "10", "--seed", "7"});
     ASSERT_EQ(result.exit_code, kDone) << result.err;
     const auto session = value(result);
     EXPECT_THAT(result.err, HasSubstr("seed 7"));
     EXPECT_THAT(result.err, Not(HasSubstr("\x1b"))) << "no progress bar where there is no terminal";
     expect_shape(session);
     EXPECT_EQ(session["status"], "complete");
-    EXPECT_TRUE(session["guild_id"].is_null());
+    EXPECT_TRUE(session["guild_id"].is_string());
+    EXPECT_TRUE(session["channel_id"].is_string());
     ASSERT_EQ(session["tracks"].size(), 4U);
     expect_file(session["master"]);
     EXPECT_EQ(session["master"]["duration_ms"], session["duration_ms"]);
@@ -112,7 +116,7 @@ TEST_F(Demo, IsWhatTheContractSays) {
 }
 
 TEST_F(Demo, WhatWasSaidIsWhereItWasSaid) {
-    const auto session = ask({"demo", "--seconds", "30", "--seed", "11"});
+    const auto session = ask({"demo", "--seconds", "12", "--seed", "11"});
     const auto ledger = this->ledger();
     EXPECT_EQ(ledger["start_time"], session["start_time"]) << "sample 0 of the truth is time zero";
     const auto master = decode_mp3(session["master"]["path"].get<std::string>());
@@ -145,11 +149,11 @@ TEST_F(Demo, WhatWasSaidIsWhereItWasSaid) {
 }
 
 TEST_F(Demo, AnyNumberOfPlayersAndAgainInTheSameFolder) {
-    const auto one = ask({"demo", "--speakers", "1", "--seconds", "5", "--seed", "8"});
+    const auto one = ask({"demo", "--speakers", "1", "--seconds", "3", "--seed", "8"});
     EXPECT_EQ(one["tracks"].size(), 1U);
     const auto before = digests(folder_ / "demo/data/store");
-    const auto many = ask({"demo", "--speakers", "12", "--seconds", "30", "--seed", "9"});
-    ASSERT_EQ(many["tracks"].size(), 12U);
+    const auto many = ask({"demo", "--speakers", "7", "--seconds", "14", "--seed", "9"});
+    ASSERT_EQ(many["tracks"].size(), 7U);
     for (const auto& track : many["tracks"]) EXPECT_EQ(track["fragments"].size(), 1U);
     const auto after = digests(folder_ / "demo/data/store");
     for (const auto& [file, digest] : before) EXPECT_EQ(after.at(file), digest) << "the first one is as it was";
@@ -158,7 +162,7 @@ TEST_F(Demo, AnyNumberOfPlayersAndAgainInTheSameFolder) {
 
 TEST_F(Demo, WorksWithoutASpeechProgram) {
     fs::create_directories(folder_ / "no-programs");
-    const auto result = run({"demo", "--json", "--seconds", "5", "--seed", "8", "--out", "here"},
+    const auto result = run({"demo", "--json", "--seconds", "4", "--speakers", "2", "--seed", "8", "--out", "here"},
                             {"PATH=" + (folder_ / "no-programs").string()});
     ASSERT_EQ(result.exit_code, kDone) << result.err;
     EXPECT_THAT(result.err, HasSubstr("espeak-ng is not installed"));
@@ -169,7 +173,7 @@ TEST_F(Demo, WorksWithoutASpeechProgram) {
 }
 
 TEST_F(Demo, ALossyLineIsCountedExactly) {
-    const auto session = ask({"demo", "--seconds", "30", "--loss", "5", "--seed", "3"}, kGaps);
+    const auto session = ask({"demo", "--seconds", "10", "--loss", "10", "--jitter", "40", "--seed", "3"}, kGaps);
     const auto ledger = this->ledger();
     ASSERT_EQ(session["tracks"].size(), ledger["senders"].size());
     std::size_t lost = 0;
@@ -182,6 +186,38 @@ TEST_F(Demo, ALossyLineIsCountedExactly) {
         lost += sender["lost"].size();
     }
     EXPECT_GT(lost, 20U);
+}
+
+TEST_F(Demo, StoppedInTheMiddleItKeepsWhatWasSaid) {
+    Background demo({LESTAPENNA_BINARY, "demo", "--json", "--seconds", "120", "--speakers", "2", "--seed", "8"},
+                    folder_.path(), folder_ / "out", folder_ / "err");
+    const auto spoken = [this] {
+        std::error_code none;
+        std::uintmax_t bytes = 0;
+        for (const auto& file : fs::directory_iterator(folder_ / "demo/truth", none)) {
+            if (file.path().extension() == ".jsonl") bytes += fs::file_size(file.path(), none);
+        }
+        return bytes > 10'000;  // about a hundred frames
+    };
+    ASSERT_TRUE(demo.until(spoken));
+    demo.signal(SIGINT);
+    EXPECT_EQ(demo.wait(), kInterrupted);
+    const auto said = slurp(folder_ / "out");
+    EXPECT_EQ(Json::parse(said.begin(), said.end())["error"]["code"], "interrupted");
+
+    const Words here{"LESTAPENNA_DATA_DIR=demo/data"};
+    const auto listed = ask({"sessions"}, kDone, here);
+    ASSERT_EQ(listed.size(), 1U);
+    EXPECT_EQ(listed[0]["status"], "ending");
+    const auto session = ask({"master", listed[0]["session"]}, kDone, here);
+    EXPECT_EQ(session["status"], "complete");
+    std::int64_t received = 0;
+    for (const auto& track : session["tracks"]) received += track["packets_received"].get<std::int64_t>();
+    std::int64_t delivered = 0;
+    const auto ledger = this->ledger();
+    for (const auto& sender : ledger["senders"]) delivered += sender["delivered"].get<std::int64_t>();
+    EXPECT_EQ(received, delivered);
+    EXPECT_GT(received, 50);
 }
 
 TEST_F(Demo, OddWishesAreRefused) {
