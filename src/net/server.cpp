@@ -184,6 +184,7 @@ Status Server::Impl::open() {
     if (error) return Error{ErrorKind::usage, "\"" + options.address + "\" is no IP address to listen on"};
     const tcp::endpoint endpoint(address, options.port);
     acceptor.open(endpoint.protocol(), error);
+    if (!error) close_on_exec(acceptor.native_handle());
     if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);

@@ -6,6 +6,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
@@ -41,6 +42,10 @@ Result<TlsContext> client_context(const Trust& trust) {
 
 }  // namespace
 
+void close_on_exec(int socket) {
+    fcntl(socket, F_SETFD, FD_CLOEXEC);
+}
+
 Result<TlsContext> server_context(const Certificate& certificate) {
     auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
     SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
@@ -57,10 +62,11 @@ Result<TlsContext> server_context(const Certificate& certificate) {
 struct Stream::Connection {
     explicit Connection(tcp::socket on) : socket(std::move(on)) {}
 
-    /// Heartbeats and voice signalling are small and urgent; Nagle would hold them back for up to 40 ms.
-    void hurry() {
+    void connected() {
+        // Heartbeats and voice signalling are small and urgent; Nagle would hold them back for up to 40 ms.
         error_code ignored;
         socket.set_option(tcp::no_delay(true), ignored);
+        close_on_exec(socket.native_handle());
     }
 
     void close() {
@@ -74,7 +80,7 @@ struct Stream::Connection {
 };
 
 Stream::Stream(tcp::socket connected) : connection_(std::make_shared<Connection>(std::move(connected))) {
-    connection_->hurry();
+    connection_->connected();
 }
 
 Stream::Stream(const executor_type& executor) : connection_(std::make_shared<Connection>(tcp::socket(executor))) {}
@@ -82,7 +88,7 @@ Stream::Stream(const executor_type& executor) : connection_(std::make_shared<Con
 Task<error_code> Stream::connect(tcp::resolver::results_type addresses) const {
     const Stream self = *this;  // the caller's may be gone before the end
     const auto [error, endpoint] = co_await asio::async_connect(self.connection_->socket, addresses, kAwait);
-    if (!error) self.connection_->hurry();
+    if (!error) self.connection_->connected();
     co_return error;
 }
 

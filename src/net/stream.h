@@ -33,6 +33,9 @@ using TlsContext = std::shared_ptr<asio::ssl::context>;
 /// Errors: damaged, when the certificate or the key is none or they do not belong together.
 Result<TlsContext> server_context(const Certificate& certificate);
 
+/// Asio does not: a program that we start would hold the connection open after we dropped it.
+void close_on_exec(int socket);
+
 class Stream {
   public:
     using executor_type = asio::any_io_executor;

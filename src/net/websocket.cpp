@@ -30,6 +30,7 @@ inline void beast_close_socket(Stream& stream) {
 namespace {
 
 constexpr std::size_t kMaxQueuedBytes = 4u << 20;
+constexpr std::size_t kReadBytes = 64u << 10;
 constexpr nanoseconds kCloseTime = seconds(2);
 constexpr nanoseconds kAcceptTime = seconds(10);
 constexpr std::size_t kMaxReasonBytes = 123;  // a control frame holds 125, two of them the code (RFC 6455 section 5.5)
@@ -96,13 +97,14 @@ struct Connection : std::enable_shared_from_this<Connection> {
         if (self->over) co_return *self->over;
         Message message;
         auto buffer = asio::dynamic_buffer(message.bytes);
-        const auto [error, size] = co_await self->ws.async_read(buffer, kAwait);
-        if (!error && !self->over) {
-            message.binary = self->ws.got_binary();
-            co_return message;
-        }
-        self->end(self->why(error));
-        co_return *self->over;
+        do {
+            // Piece by piece: a frame's header alone must not make us allocate what it announces.
+            const auto [error, size] = co_await self->ws.async_read_some(buffer, kReadBytes, kAwait);
+            if (error) self->end(self->why(error));
+            if (self->over) co_return *self->over;
+        } while (!self->ws.is_message_done());
+        message.binary = self->ws.got_binary();
+        co_return message;
     }
 
   private:
