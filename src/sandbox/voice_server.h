@@ -31,7 +31,7 @@ namespace lestapenna::sandbox {
 
 struct VoiceServerOptions {
     std::uint64_t seed = 1;
-    std::vector<discord::TransportMode> modes;  ///< offered; others are refused
+    std::vector<discord::TransportMode> modes{};  ///< offered; others are refused
     milliseconds heartbeat_interval{13'750};
     milliseconds resume_grace{5'000};
     bool hold_until_speaking = true;  ///< a sender's first 16 packets wait for its op 5, 500 ms at most
