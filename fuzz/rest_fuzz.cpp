@@ -29,7 +29,8 @@ net::HttpResponse answer_of(std::string_view text) {
         const std::string_view line = next_line(text);
         const auto colon = line.find(':');
         if (colon == std::string_view::npos) break;
-        answer.headers.emplace_back(line.substr(0, colon), line.substr(colon + 1));
+        const std::string_view value = line.substr(colon + 1);
+        answer.headers.emplace_back(line.substr(0, colon), value.starts_with(' ') ? value.substr(1) : value);
     }
     answer.body = text;
     return answer;
