@@ -115,7 +115,10 @@ List header_list(const HttpRequest& request) {
     List list;
     const auto add = [&list](const std::string& line) { list.reset(curl_slist_append(list.release(), line.c_str())); };
     // "Name;" is how libcurl is told of a header without a value.
-    for (const auto& [name, value] : request.headers) add(trimmed(value).empty() ? name + ";" : name + ": " + value);
+    for (const auto& [name, value] : request.headers) {
+        std::string line = name;
+        add(trimmed(value).empty() ? line.append(";") : line.append(": ").append(value));
+    }
     // libcurl would wait a second for a 100 that few servers send, and call a body a form.
     add("Expect:");
     if (!request.headers.find("Content-Type")) add("Content-Type:");

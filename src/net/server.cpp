@@ -117,7 +117,7 @@ std::string head_of(const HttpResponse& response, bool keep_alive) {
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + " " + std::string(reason) + "\r\n";
     if (well_formed(response.headers)) {
         for (const auto& [name, value] : response.headers) {
-            if (!is_framing(name)) head += name + ": " + value + "\r\n";
+            if (!is_framing(name)) head.append(name).append(": ").append(value).append("\r\n");
         }
     } else {
         log().error("an answer's headers hold characters that no header may hold; sent without them");
