@@ -149,6 +149,26 @@ TEST(Voice, OddDatagramsAreCountedAndHurtNobody) {
     EXPECT_TRUE(table.voice->connected());
 }
 
+TEST(Voice, WhatTheKernelThrewAwayIsSaid) {
+    VoiceOptions options = VoiceTable::options();
+    options.receive_buffer_bytes = 4'096;
+    VoiceTable table(options);
+    ASSERT_TRUE(table.join());
+    constexpr std::uint16_t kSent = 500;
+    for (std::uint16_t i = 0; i < kSent; ++i) ASSERT_TRUE(table.server.voice(1, i, {1, 2, 3}));
+    ASSERT_TRUE(table.until([&] { return !table.heard.packets.empty(); }));
+    table.idle(milliseconds(20));
+    ASSERT_TRUE(table.server.voice(1, kSent, {1, 2, 3}));  // with it the kernel tells
+    ASSERT_TRUE(table.until([&] { return table.heard.packets.back().header.seq == kSent; }));
+    std::uint64_t dropped = 0;
+    for (const auto& event : table.heard.events) {
+        if (const auto* drop = std::get_if<KernelDropped>(&event)) dropped += drop->datagrams;
+    }
+    EXPECT_GT(dropped, 0U);
+    EXPECT_EQ(dropped + table.heard.packets.size(), kSent + 1U);
+    EXPECT_EQ(table.voice->counts().kernel_drops, dropped);
+}
+
 TEST(Voice, GreetsOnceAfterTheKey) {
     VoiceOptions options = VoiceTable::options();
     options.greet = true;
@@ -564,6 +584,19 @@ TEST(Voice, AModeratorMovesUs) {
             EXPECT_EQ(other.count(0), 1U);
         }
     }
+}
+
+TEST(Voice, OfAMoveTheServerMayBeNamedFirst) {
+    VoiceTable table;
+    test::ScriptedVoice other(table.loop);
+    ASSERT_TRUE(table.join());
+    table.name_server(other.endpoint());
+    table.state_is(kOtherChannel);
+    ASSERT_TRUE(table.connected(2));
+    EXPECT_EQ(table.heard.story(), "Connected Disconnected Moved Connected");
+    EXPECT_EQ(table.heard.last<Connected>()->channel, kOtherChannel);
+    EXPECT_EQ(table.asked.size(), 1U);
+    EXPECT_EQ(other.connections(), 1);
 }
 
 TEST(Voice, AMoveWithoutAServerIsAskedFor) {
