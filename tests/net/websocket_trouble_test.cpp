@@ -54,7 +54,7 @@ TEST(Connect, SaysWhyItCouldNot) {
              "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
              "127.0.0.1"},
             {"SSH-2.0-OpenSSH_9.2\r\n", "127.0.0.1"},
-            {"\x15\x03\x01\x00\x02\x02\x46", "127.0.0.1"},
+            {std::string("\x15\x03\x01\x00\x02\x02\x46", 7), "127.0.0.1"},
             {std::string(100'000, 'A'), "127.0.0.1"},
             {"HTTP/1.1 101 Sw", "127.0.0.1"},
             {"", "127.0.0.1"}};
