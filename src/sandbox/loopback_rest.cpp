@@ -52,6 +52,25 @@ std::vector<std::string_view> segments(std::string_view path) {
     return parts;
 }
 
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char lower = static_cast<char>(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// discord.js writes @me as %40me. What is no escape stays as it is.
+std::string unescaped(std::string_view text) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool escape = text[i] == '%' && i + 2 < text.size();
+        const int high = escape ? hex_digit(text[i + 1]) : -1;
+        const int low = escape ? hex_digit(text[i + 2]) : -1;
+        plain.push_back(high < 0 || low < 0 ? text[i] : static_cast<char>(16 * high + low));
+        if (high >= 0 && low >= 0) i += 2;
+    }
+    return plain;
+}
+
 // What stands at the *; nothing when the path is another one.
 std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
     const auto wanted = segments(pattern);
@@ -59,9 +78,10 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
     if (wanted.size() != given.size()) return std::nullopt;
     std::vector<std::string> words;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
+        auto word = unescaped(given[i]);
         if (wanted[i] == "*") {
-            words.emplace_back(given[i]);
-        } else if (wanted[i] != given[i]) {
+            words.push_back(std::move(word));
+        } else if (wanted[i] != word) {
             return std::nullopt;
         }
     }
