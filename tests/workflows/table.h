@@ -1,12 +1,12 @@
 // A simulated table, journaled as an import would, with a catalog and a store around it.
 #pragma once
 
-#include <cmath>
 #include <memory>
 
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "buzz.h"
 #include "sandbox/line.h"
 #include "simulated_journal.h"
 #include "support.h"
@@ -14,23 +14,7 @@
 
 namespace lestapenna::workflows {
 
-/// Speech-like voices without any file: syllables of a buzz, with pauses.
-inline std::vector<std::vector<float>> buzzing_voices(std::size_t count, std::size_t seconds_long = 30) {
-    std::vector<std::vector<float>> voices;
-    for (std::size_t v = 0; v < count; ++v) {
-        auto& voice = voices.emplace_back(seconds_long * kSampleRate);
-        const double pitch = 110 + 37 * static_cast<double>(v);
-        for (std::size_t i = 0; i < voice.size(); ++i) {
-            const double t = static_cast<double>(i) / kSampleRate;
-            const double syllable = std::max(0.0, std::sin(2 * M_PI * 3.1 * t + static_cast<double>(v)));
-            double sum = 0;
-            for (int harmonic = 1; harmonic < 12; ++harmonic)
-                sum += std::sin(2 * M_PI * pitch * harmonic * t) / harmonic;
-            voice[i] = static_cast<float>(0.08 * syllable * sum);
-        }
-    }
-    return voices;
-}
+using test::buzzing_voices;
 
 class Table {
   public:

@@ -1,0 +1,287 @@
+// A session's live life against the sandbox: its sign, its row, what ends it and what does not.
+#include <fstream>
+
+#include <gmock/gmock.h>
+
+#include "live.h"
+
+namespace lestapenna::recorder {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
+
+sandbox::RestFault refused(std::string method, std::string path) {
+    sandbox::RestFault fault;
+    fault.method = std::move(method);
+    fault.path = std::move(path);
+    fault.status = 403;
+    fault.body = R"({"message": "Missing Permissions", "code": 50013})";
+    return fault;
+}
+
+TEST_F(Live, TheSignStandsBeforeTheFirstRecordAndTheNicknameGoesAgain) {
+    open(1);
+    ASSERT_NO_FATAL_FAILURE(log_in());
+    talk(unix_now());
+    // People talk already, and are not recorded yet.
+    ASSERT_TRUE(start().ok());
+    direct([&](sandbox::Loopback& discord) {
+        EXPECT_EQ(discord.nickname(stage().guild, stage().bot.user), "[REC] Lestapenna");
+        ASSERT_EQ(discord.posted().size(), 1U);
+        EXPECT_EQ(discord.posted()[0].channel, stage().text);
+        EXPECT_THAT(discord.posted()[0].content,
+                    AllOf(HasSubstr("<#" + stage().voice.text() + ">"), HasSubstr(bot_->session().text().substr(20))));
+    });
+    EXPECT_EQ(status(), catalog::SessionStatus::recording);
+    ASSERT_TRUE(hears_more(20));
+    ASSERT_TRUE(bot_->stop().ok());
+    EXPECT_EQ(bot_->over_within(milliseconds(0)), EndCause::stopped);
+    direct([&](sandbox::Loopback& discord) {
+        EXPECT_EQ(discord.nickname(stage().guild, stage().bot.user), "");
+        EXPECT_EQ(discord.posted().size(), 1U) << "the notice stays: it was recorded";
+        EXPECT_FALSE(discord.voice_state(stage().guild, stage().bot.user).has_value());
+    });
+    EXPECT_EQ(status(), catalog::SessionStatus::ending);
+    const auto row = catalog_->session(bot_->session());
+    EXPECT_EQ(row->guild_id, stage().guild.text());
+    EXPECT_EQ(row->channel_id, stage().voice.text());
+    EXPECT_EQ(row->start, bot_->start_time());
+    ASSERT_TRUE(row->end.has_value());
+    const auto timeline = this->timeline();
+    EXPECT_TRUE(timeline.ended);
+    EXPECT_EQ(timeline.start, row->start);
+    // The last packet's 20 ms may reach over it.
+    EXPECT_LE(timeline.unix_time(timeline.end()), *row->end + milliseconds(20));
+    EXPECT_FALSE(timeline.has_gaps());
+    ASSERT_EQ(timeline.connections.size(), 1U);
+    EXPECT_EQ(timeline.connections[0].user, stage().players[0]);
+    const auto tracks = catalog_->tracks(bot_->session());
+    ASSERT_EQ(tracks->size(), 1U);
+    EXPECT_EQ((*tracks)[0].name, "Player 0");
+}
+
+TEST_F(Live, NeverWithoutASign) {
+    open(1);
+    ASSERT_NO_FATAL_FAILURE(log_in());
+    direct([](sandbox::Loopback& discord) {
+        discord.add_fault(refused("POST", "/messages"));
+        discord.add_fault(refused("PATCH", "/members/@me"));
+    });
+    const auto started = start();
+    ASSERT_FALSE(started.ok());
+    EXPECT_THAT(started.error().message, AllOf(HasSubstr("Send Messages"), HasSubstr("Change Nickname")));
+    EXPECT_EQ(status(), catalog::SessionStatus::failed);
+    EXPECT_FALSE(std::filesystem::exists(journal()));
+    EXPECT_EQ(bot_->over_within(seconds(5)), EndCause::refused);
+    direct([&](sandbox::Loopback& discord) {
+        EXPECT_FALSE(discord.voice_state(stage().guild, stage().bot.user).has_value()) << "it did not even join";
+    });
+}
+
+TEST_F(Live, OneSignIsEnough) {
+    open(1);
+    ASSERT_NO_FATAL_FAILURE(log_in());
+    direct([](sandbox::Loopback& discord) { discord.add_fault(refused("POST", "/messages")); });
+    ASSERT_TRUE(start().ok());
+    ASSERT_TRUE(bot_->stop().ok());
+    direct([&](sandbox::Loopback& discord) {
+        EXPECT_TRUE(discord.posted().empty());
+        EXPECT_EQ(discord.nickname(stage().guild, stage().bot.user), "");
+    });
+}
+
+TEST_F(Live, AChannelThatDoesNotAnswerLeavesNothingBehind) {
+    open(1);
+    discord::VoiceTiming timing;
+    timing.answer = milliseconds(200);
+    timing.open = milliseconds(200);
+    timing.discovery = milliseconds(10);
+    ASSERT_NO_FATAL_FAILURE(log_in(timing));
+    direct([&](sandbox::Loopback& discord) { discord.hold_voice_answers(stage().bot.user, true); });
+    const auto started = start();
+    ASSERT_FALSE(started.ok());
+    EXPECT_THAT(started.error().message, HasSubstr("Connect"));
+    EXPECT_EQ(status(), catalog::SessionStatus::failed);
+    EXPECT_FALSE(std::filesystem::exists(journal()));
+    direct([&](sandbox::Loopback& discord) {
+        EXPECT_EQ(discord.nickname(stage().guild, stage().bot.user), "");
+        ASSERT_EQ(discord.posted().size(), 1U);
+        EXPECT_THAT(discord.requests(),
+                    Contains(AllOf(Field(&sandbox::LoggedRequest::method, "DELETE"),
+                                   Field(&sandbox::LoggedRequest::path, HasSubstr(discord.posted()[0].id.text())))))
+            << "nothing was recorded: the notice is taken away";
+    });
+}
+
+TEST_F(Live, AKickEndsTheSessionComplete) {
+    ASSERT_NO_FATAL_FAILURE(record(2));
+    direct([&](sandbox::Loopback& discord) { discord.kick_from_voice(stage().guild, stage().bot.user); });
+    EXPECT_EQ(bot_->over_within(seconds(30)), EndCause::removed);
+    EXPECT_EQ(status(), catalog::SessionStatus::ending);
+    EXPECT_TRUE(timeline().ended);
+    EXPECT_EQ(timeline().connections.size(), 2U);
+    EXPECT_TRUE(bot_->stop().ok()) << "stopping what is over is no error";
+}
+
+TEST_F(Live, SoDoesTheEndOfTheChannel) {
+    ASSERT_NO_FATAL_FAILURE(record(1));
+    direct([&](sandbox::Loopback& discord) { discord.remove_channel(stage().voice); });
+    EXPECT_EQ(bot_->over_within(seconds(30)), EndCause::removed);
+    EXPECT_EQ(status(), catalog::SessionStatus::ending);
+    EXPECT_TRUE(timeline().ended);
+}
+
+TEST_F(Live, AResumedVoiceSocketLosesNothing) {
+    ASSERT_NO_FATAL_FAILURE(record(2));
+    direct(
+        [&](sandbox::Loopback& discord) { discord.voice_server(stage().voice).drop(stage().guild, stage().bot.user); });
+    ASSERT_TRUE(eventually([&] { return bot_->report().voice.resumes == 1; }));
+    ASSERT_TRUE(hears_more(50));
+    ASSERT_TRUE(bot_->stop().ok());
+    EXPECT_TRUE(all<journal::Gap>().empty());
+    EXPECT_EQ(all<journal::Join>().size(), 2U);
+    EXPECT_FALSE(timeline().has_gaps());
+}
+
+TEST_F(Live, AnotherVoiceServerIsAnOutageAndNobodysEnd) {
+    ASSERT_NO_FATAL_FAILURE(record(2));
+    direct([&](sandbox::Loopback& discord) { discord.change_voice_server(stage().voice, true); });
+    ASSERT_TRUE(eventually([&] { return is_at(stage().voice); }));
+    ASSERT_TRUE(hears_more(50));
+    ASSERT_TRUE(bot_->stop().ok());
+    EXPECT_EQ(all<journal::Join>().size(), 2U);
+    EXPECT_TRUE(all<journal::Leave>().empty());
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::outage);
+    EXPECT_LT(gaps[0].to - gaps[0].from, seconds(5));
+    const auto timeline = this->timeline();
+    ASSERT_EQ(timeline.connections.size(), 2U);
+    for (const auto& connection : timeline.connections) EXPECT_EQ(connection.streams.size(), 2U) << "a new SSRC";
+}
+
+TEST_F(Live, ALostMainGatewayChangesNothing) {
+    ASSERT_NO_FATAL_FAILURE(record(2));
+    direct([&](sandbox::Loopback& discord) { discord.drop_gateway(stage().bot.user); });
+    ASSERT_TRUE(eventually([&] {
+        std::uint64_t resumes = 0;
+        direct([&](sandbox::Loopback& discord) { resumes = discord.traffic(stage().bot.user).resumes; });
+        return resumes == 1;
+    }));
+    ASSERT_TRUE(hears_more(50));
+    ASSERT_TRUE(bot_->stop().ok());
+    EXPECT_EQ(all<journal::Join>().size(), 2U);
+    EXPECT_TRUE(all<journal::Leave>().empty());
+    EXPECT_TRUE(all<journal::Gap>().empty());
+}
+
+TEST_F(Live, AForgottenMainSessionComesBackIntoTheChannel) {
+    ASSERT_NO_FATAL_FAILURE(record(2));
+    direct([&](sandbox::Loopback& discord) {
+        discord.forget_session(stage().bot.user);
+        discord.drop_gateway(stage().bot.user);
+    });
+    ASSERT_TRUE(eventually([&] {
+        std::uint64_t identifies = 0;
+        direct([&](sandbox::Loopback& discord) { identifies = discord.traffic(stage().bot.user).identifies; });
+        return identifies == 2;
+    }));
+    ASSERT_TRUE(hears_more(100));
+    EXPECT_FALSE(bot_->over_within(milliseconds(0)).has_value());
+    ASSERT_TRUE(bot_->stop().ok());
+    EXPECT_EQ(all<journal::Join>().size(), 2U);
+    EXPECT_TRUE(all<journal::Leave>().empty());
+    EXPECT_EQ(timeline().connections.size(), 2U);
+}
+
+TEST_F(Live, DeafenedByAModeratorIsAGap) {
+    ASSERT_NO_FATAL_FAILURE(record(1));
+    const auto deafen = [&](bool deaf) {
+        direct([&](sandbox::Loopback& discord) { discord.deafen(stage().guild, stage().bot.user, deaf); });
+    };
+    deafen(true);
+    ASSERT_TRUE(eventually([&] {
+        const auto before = bot_->report().packets;
+        std::this_thread::sleep_for(milliseconds(300));  // how silence looks: it can not be waited for
+        return bot_->report().packets == before;
+    }));
+    deafen(false);
+    ASSERT_TRUE(hears_more(20));
+    ASSERT_TRUE(bot_->stop().ok());
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 1U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::server_deaf);
+    EXPECT_GT(gaps[0].to - gaps[0].from, milliseconds(300));
+    EXPECT_EQ(timeline().connections.size(), 1U);
+}
+
+TEST_F(Live, MovedItGoesOnInTheOtherChannel) {
+    ASSERT_NO_FATAL_FAILURE(record(2));
+    ChannelId other;
+    direct([&](sandbox::Loopback& discord) {
+        other = discord.add_voice_channel(stage().guild, "Cripta");
+        discord.move(stage().guild, stage().bot.user, other);
+    });
+    ASSERT_TRUE(eventually([&] { return is_at(other); }));
+    // Somebody follows it there, somebody does not.
+    direct([&](sandbox::Loopback& discord) { discord.move(stage().guild, stage().players[0], other); });
+    ASSERT_TRUE(hears_more(20));
+    ASSERT_TRUE(bot_->stop().ok());
+    EXPECT_EQ(all<journal::Leave>().size(), 2U);
+    EXPECT_EQ(all<journal::Join>().size(), 3U);
+    EXPECT_TRUE(timeline().ended);
+}
+
+TEST_F(Live, OtherGuildsAreNobodysBusiness) {
+    open(1);
+    GuildId elsewhere;
+    ChannelId their_channel;
+    direct([&](sandbox::Loopback& discord) {
+        elsewhere = discord.add_guild("Altrove");
+        their_channel = discord.add_voice_channel(elsewhere, "Voci");
+    });
+    ASSERT_NO_FATAL_FAILURE(log_in());
+    ASSERT_TRUE(start().ok());
+    talk(bot_->start_time());
+    ASSERT_TRUE(hears_more(20));
+    direct([&](sandbox::Loopback& discord) {
+        const auto stranger = discord.add_person("Straniera");
+        discord.set_voice(elsewhere, stranger, their_channel, [](const discord::Event&) {});
+        discord.remove_channel(their_channel);
+    });
+    ASSERT_TRUE(hears_more(50));
+    ASSERT_TRUE(bot_->stop().ok());
+    EXPECT_EQ(all<journal::Join>().size(), 1U);
+    EXPECT_EQ(catalog_->tracks(bot_->session())->size(), 1U);
+}
+
+TEST_F(Live, WhatIsNotStoppedIsLeftAsByAKill) {
+    ASSERT_NO_FATAL_FAILURE(record(1));
+    const auto session = bot_->session();
+    const auto folder = journal();
+    const auto heard = bot_->report().packets;
+    bot_.reset();
+    EXPECT_EQ(catalog_->session(session)->status, catalog::SessionStatus::recording);
+    EXPECT_FALSE(journal::is_locked(folder));
+    const auto timeline = timeline::read(folder, seconds(300));
+    ASSERT_TRUE(timeline.ok());
+    EXPECT_FALSE(timeline->ended);
+    EXPECT_TRUE(timeline->damages.empty());
+    EXPECT_GE(timeline->counts_of(stage().players[0]).received, heard);
+}
+
+TEST_F(Live, AJournalThatCanNotBeOpenedIsSaidBeforeAnythingElse) {
+    open(1);
+    std::ofstream(folder_ / "journal") << "in the way";
+    ASSERT_NO_FATAL_FAILURE(log_in());
+    const auto started = start();
+    ASSERT_FALSE(started.ok());
+    EXPECT_EQ(status(), catalog::SessionStatus::failed);
+    direct([](sandbox::Loopback& discord) { EXPECT_TRUE(discord.posted().empty()); });
+}
+
+}  // namespace
+}  // namespace lestapenna::recorder
