@@ -124,7 +124,8 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
     net::Signal stopped;
     std::function<void()> interrupt;  ///< ends the wait that run() is in, if it is in one
     std::shared_ptr<Link> link;
-    int failures = 0;  ///< connections in a row that came to nothing
+    int failures = 0;        ///< connections in a row that came to nothing
+    BootTime identify_from;  ///< no identify before
 
     std::optional<Session> session;
     std::optional<std::int64_t> sequence;
@@ -220,22 +221,25 @@ Task<std::variant<std::string, Next>> Gateway::Impl::find_address(std::shared_pt
             {ErrorKind::usage, "the gateway's address is not encrypted and the token does not go there (" +
                                    in_quotes(found.url) + "): is discord.api_base right?"});
     }
-    if (found.remaining_identifies <= 0 && !self->session) {
+    if (self->session) co_return found.url;
+    if (found.remaining_identifies <= 0) {
         log().warn("discord: all sessions of the day are used up; the next one is allowed in {} s",
                    std::chrono::duration_cast<seconds>(found.reset_after).count());
         co_await self->stopped.wait_for(found.reset_after);
         co_return Next{};
     }
+    co_await self->stopped.wait_for(self->identify_from - BootClock::now());
     co_return found.url;
 }
 
 /// Nothing when stop() came first; the task then goes on by itself and its value is dropped.
 template <class T>
 Task<std::optional<T>> Gateway::Impl::unless_stopped(std::shared_ptr<Impl> self, Task<T> task) {
+    if (self->stopped.is_set()) co_return std::nullopt;
     const auto outcome = std::make_shared<Outcome<T>>(self->loop);
     net::spawn(self->loop, settle(outcome, std::move(task)));
     self->interrupt = [outcome] { outcome->known.set(); };
-    if (!self->stopped.is_set()) co_await outcome->known.wait();
+    co_await outcome->known.wait();
     self->interrupt = nullptr;
     co_return std::move(outcome->value);
 }
@@ -360,6 +364,7 @@ void Gateway::Impl::on_hello(const std::shared_ptr<Link>& on, const Json& data) 
         on->send(resume_frame(options.token, session->id, *sequence));
     } else {
         ++counts.identifies;
+        identify_from = BootClock::now() + options.timing.identify_gap;
         session.reset();
         sequence.reset();
         on->send(identify_frame(options.token, intents));

@@ -38,6 +38,7 @@ struct GatewayTiming {
     nanoseconds backoff_first = seconds(1);  ///< doubled at each failure in a row, with jitter
     nanoseconds backoff_most = seconds(60);
     nanoseconds rate_limited = seconds(60);  ///< after close 4008
+    nanoseconds identify_gap = seconds(5);   ///< Discord takes one identify in it
     nanoseconds send_window = seconds(60);   ///< Discord takes 120 frames in it
 };
 

@@ -286,6 +286,23 @@ TEST_F(GatewayTest, Op9FalseIdentifiesAtTheOriginalAddress) {
     EXPECT_EQ(requests.size(), 2U) << "the address is asked for again, and with it what is left of the day's sessions";
 }
 
+TEST_F(GatewayTest, IdentifiesAreSpaced) {
+    gateway_options.timing.identify_gap = milliseconds(200);
+    BootTime first;
+    const Script last = identify_and_end();
+    scripts = {[&](Peer& peer) -> Task<> {
+                   co_await stand(peer, "a", 3);
+                   first = BootClock::now();
+                   peer.socket().close(4009, "");
+                   co_await peer.until_closed();
+               },
+               [&](Peer& peer) -> Task<> {
+                   EXPECT_GE(BootClock::now() - first, milliseconds(150));
+                   co_await last(peer);
+               }};
+    run_gateway();
+}
+
 TEST_F(GatewayTest, NoHelloIsGivenUp) {
     gateway_options.timing.hello = milliseconds(50);
     scripts = {[](Peer& peer) -> Task<> {

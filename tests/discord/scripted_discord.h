@@ -108,6 +108,7 @@ class ScriptedDiscord : public ::testing::Test {
         gateway_options.timing.invalid_session_most = milliseconds(5);
         gateway_options.timing.backoff_first = milliseconds(1);
         gateway_options.timing.backoff_most = milliseconds(10);
+        gateway_options.timing.identify_gap = milliseconds(1);
         gateway_options.timing.rate_limited = milliseconds(20);
     }
 
