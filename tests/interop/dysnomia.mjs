@@ -24,24 +24,27 @@ client.on('warn', note);
 let connection;
 let channelId; // where we want to be; null: nowhere
 
-/// One set of listeners: the library keeps its connection object for as long as one does not leave.
 function watch() {
   connection.on('ready', () => tell('joined'));
   connection.on('resumed', () => tell('joined', { resumed: true }));
   connection.on('warn', note);
   connection.on('error', (error) => note(error.stack));
+  // It has given up the session and told the gateway that it leaves. Coming back is left to the application, and not at
+  // once: the gateway's word that we left, when it comes, ends whatever connection there is then.
   connection.on('disconnect', (error) => {
     note(`disconnected: ${error?.message ?? 'no error'}`);
-    // It gives up on a lost session and has told the gateway so; coming back is left to the application.
-    if (channelId) enter();
+    clearTimeout(again);
+    again = setTimeout(enter, 500);
   });
   connection.receive('opus').on('data', (opus, user) => tell('heard', { user, opus: opus.toString('hex') }));
 }
+let again;
 
 async function enter() {
+  if (!channelId) return;
   try {
     const joined = await client.joinVoiceChannel(channelId, { opusOnly: true });
-    if (joined === connection) return;
+    if (joined === connection) return; // it tells of itself
     connection = joined;
     watch();
     tell('joined');
@@ -58,9 +61,10 @@ function join({ channel }) {
 function leave() {
   channelId = null;
   client.leaveVoiceChannel(connection.channelID);
-  connection = undefined;
-  tell('left');
 }
+client.on('voiceChannelLeave', (member) => {
+  if (member.id === client.user.id && !channelId) tell('left');
+});
 
 async function talk(order) {
   const talked = (error) => tell('talked', { from: order.from, count: order.count, ...(error && { error }) });

@@ -14,7 +14,7 @@ const commandOf = (kind, options) =>
   ({ 'discord.js': ['node', here('discordjs.mjs')], dysnomia: ['node', here('dysnomia.mjs')], ours: [options.peer] })[kind];
 
 class Peer extends JsonProcess {
-  heard = new Map(); // user or SSRC => packets in hex, without silence
+  heard = []; // messages of that name, without silence
   notes = [];
   #users = new Map(); // SSRC => user, where the client tells apart
 
@@ -26,16 +26,12 @@ class Peer extends JsonProcess {
   took(message) {
     if (message.event === 'note') this.notes.push(message.text);
     if (message.event === 'bound') this.#users.set(message.ssrc, message.user);
-    if (message.event !== 'heard' || message.opus === kSilence) return;
-    const key = message.user ?? message.ssrc;
-    if (!this.heard.has(key)) this.heard.set(key, []);
-    this.heard.get(key).push(message.opus);
+    if (message.event === 'heard' && message.opus !== kSilence) this.heard.push(message);
   }
 
-  /// In order. A packet may be heard before it is known whose it is.
+  /// Packets in order. One may be heard before it is known whose it is.
   heardOf(talker) {
-    const before = [...this.#users].filter(([, user]) => user === talker.user).flatMap(([ssrc]) => this.heard.get(ssrc) ?? []);
-    return [...before, ...(this.heard.get(talker.user) ?? [])];
+    return this.heard.filter(({ user, ssrc }) => (user ?? this.#users.get(ssrc)) === talker.user).map(({ opus }) => opus);
   }
 
   askToEnd() {
@@ -67,6 +63,14 @@ class Peer extends JsonProcess {
 class Sandbox extends JsonProcess {
   async world() {
     return this.next((message) => 'api_base' in message, 'the line that says where it is');
+  }
+  /// One at a time: answers come in order and name no order.
+  async ask(order) {
+    const answered = this.next((message) => 'ok' in message || 'error' in message, `the answer to ${JSON.stringify(order)}`);
+    this.order(order);
+    const answer = await answered;
+    if (!answer.ok) throw new Error(`${this.name}: ${answer.error}`);
+    return answer;
   }
 }
 
