@@ -1,21 +1,19 @@
 #include "sandbox/forwarder.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "rtp/packet.h"
 #include "rtp/unwrap.h"
+#include "sandbox/media_packet.h"
 #include "sandbox/random.h"
 #include "sandbox/timer_queue.h"
 
 namespace lestapenna::sandbox {
 namespace {
 
-using Bytes = std::span<const std::uint8_t>;
 using Clock = TimerQueue::Clock;
 
 constexpr int kReceiveBufferBytes = 8 << 20;  // 600 talkers for half a second
@@ -24,79 +22,6 @@ constexpr milliseconds kHeldFor{500};
 constexpr milliseconds kProvenAfter{250};
 constexpr milliseconds kHeldBackFor{200};  // a packet whose sender sends no next one
 constexpr std::size_t kReplayWindow = 1'024;
-constexpr std::size_t kKeepAliveBytes = 8;
-constexpr std::size_t kDiscoveryBytes = 74;
-
-std::uint32_t read32(Bytes bytes, std::size_t at) {
-    return static_cast<std::uint32_t>(bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]);
-}
-void write32(std::span<std::uint8_t> bytes, std::size_t at, std::uint32_t value) {
-    for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> (24 - 8 * i));
-}
-
-bool is_discovery(Bytes bytes) {
-    return bytes.size() == kDiscoveryBytes && read32(bytes, 0) == 0x0001'0046;
-}
-
-std::array<std::uint8_t, kDiscoveryBytes> discovery_answer(std::uint32_t ssrc, const discord::UdpAddress& to) {
-    std::array<std::uint8_t, kDiscoveryBytes> answer{};
-    write32(answer, 0, 0x0002'0046);
-    write32(answer, 4, ssrc);
-    const std::string text = to.ip_text();
-    std::copy(text.begin(), text.end(), answer.begin() + 8);
-    answer[72] = static_cast<std::uint8_t>(to.port >> 8);
-    answer[73] = static_cast<std::uint8_t>(to.port);
-    return answer;
-}
-
-/// A packet in the clear, where it lies.
-struct Packet {
-    Bytes clear;  ///< header, CSRCs, preamble of the extension
-    Bytes plain;  ///< the rest
-    std::int64_t seq = 0;
-};
-
-/// A packet that has to wait.
-class KeptPacket {
-  public:
-    explicit KeptPacket(const Packet& packet) : clear_bytes_(packet.clear.size()), seq_(packet.seq) {
-        bytes_.reserve(packet.clear.size() + packet.plain.size());
-        bytes_.insert(bytes_.end(), packet.clear.begin(), packet.clear.end());
-        bytes_.insert(bytes_.end(), packet.plain.begin(), packet.plain.end());
-    }
-    [[nodiscard]] Packet view() const {
-        return {Bytes(bytes_).first(clear_bytes_), Bytes(bytes_).subspan(clear_bytes_), seq_};
-    }
-
-  private:
-    std::vector<std::uint8_t> bytes_;
-    std::size_t clear_bytes_;
-    std::int64_t seq_;
-};
-using Kept = std::shared_ptr<const KeptPacket>;
-
-/// Gives a packet a CSRC, an extension and padding. False: it is not whole, and stays as it is.
-bool dress(const Packet& packet, std::vector<std::uint8_t>& clear, std::vector<std::uint8_t>& plain) {
-    static constexpr std::array<std::uint8_t, 4> kPreamble = {0xBE, 0xDE, 0, 2};
-    static constexpr std::array<std::uint8_t, 8> kExtension = {0x10, 0xFF, 0x90, 0x02, 0x32, 0xAA, 0xBB, 0xCC};
-    static constexpr std::array<std::uint8_t, 4> kPadding = {0, 0, 0, 4};
-    const rtp::Front front = rtp::parse_front(packet.clear);
-    const rtp::Parsed parsed = rtp::strip(front, packet.plain);
-    if (parsed.reject != rtp::Reject::none) return false;
-    clear.clear();
-    rtp::write(front.header, {}, clear);
-    clear[0] |= 0x31;  // P, X, one CSRC
-    const auto append = [](std::vector<std::uint8_t>& to, Bytes what) {
-        to.insert(to.end(), what.begin(), what.end());
-    };
-    append(clear, packet.clear.subspan(8, 4));  // the SSRC itself, as a mixer of one source would say
-    append(clear, kPreamble);
-    plain.clear();
-    append(plain, kExtension);
-    append(plain, parsed.payload);
-    append(plain, kPadding);
-    return true;
-}
 
 /// One sender's way to one receiver over a line that has had trouble.
 struct Trouble {
@@ -210,8 +135,8 @@ struct Forwarder::Impl {
     void take(const discord::Received& received) {
         const std::span<std::uint8_t> bytes = received.bytes;
         ++counts.received;
-        if (bytes.size() == kKeepAliveBytes) return keep_alive(bytes, received.from);
-        if (is_discovery(bytes)) return discover(read32(bytes, 4), received.from);
+        if (is_keep_alive(bytes)) return keep_alive(bytes, received.from);
+        if (const auto ssrc = discovery_request(bytes)) return discover(*ssrc, received.from);
         const rtp::Front front = rtp::parse_front(bytes);
         if (received.cut || front.reject != rtp::Reject::none) return void(++counts.not_voice);
         Member* const from = find(front.header.ssrc);
@@ -234,12 +159,9 @@ struct Forwarder::Impl {
         hold(*from, packet);
     }
 
-    /// Clients count in 8 bytes to keep the NAT's mapping; some want an answer (discord-voice.md section 5).
     void keep_alive(std::span<std::uint8_t> bytes, const discord::UdpAddress& from) {
         ++counts.keep_alives;
-        if (read32(bytes, 0) != 0x1337'CAFE) return;
-        write32(bytes, 0, 0x1337'F00D);
-        socket.send_to(bytes, from);
+        if (answer_keep_alive(bytes)) socket.send_to(bytes, from);
     }
 
     void discover(std::uint32_t ssrc, const discord::UdpAddress& from) {
