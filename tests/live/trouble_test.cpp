@@ -18,6 +18,8 @@ enum class Expect : std::uint8_t {
     no_gap,   ///< audio never stops for longer than 200 ms
     resumes,  ///< the voice session is resumed: audio never stops
     rejoins,  ///< a new voice session within 5 s
+    lossy,    ///< what the line drops is lost, and nothing else
+    waits,    ///< going on at once is not allowed: a long pause
     ends,     ///< going on is not allowed
     bot_off,  ///< the main gateway is refused for good
 };
@@ -29,6 +31,7 @@ struct Trouble {
     seconds watched{4};  ///< from the trouble on
     std::function<void(VoiceTable&)> check{};
     sandbox::LoopbackOptions loopback{};
+    std::function<void(VoiceTable&)> before{};  ///< anybody joins
 };
 void PrintTo(const Trouble& trouble, std::ostream* out) {
     *out << trouble.name;
@@ -73,18 +76,19 @@ TEST_P(Troubles, AudioComesBack) {
     options.loopback = trouble.loopback;
     options.length = trouble.watched + seconds(20);
     VoiceTable table(options);
+    if (trouble.before) trouble.before(table);
     Outcome outcome;
-    std::size_t first_event = 0;
+    std::string did;
     const bool ran = table.run([&](VoiceTable& at) -> net::Task<> {
-        first_event = at.events.size();
+        const std::size_t first_event = at.events.size();
         const BootTime from = BootClock::now();
         const std::int64_t from_us = unix_us();
         trouble.happens(at);
         co_await net::sleep_for(trouble.watched);
         outcome = measure(at, from, from_us, BootClock::now());
+        did = describe(at.events, first_event);
     });
     ASSERT_TRUE(ran) << "the bot never heard the player";
-    const std::string did = describe(table.events, first_event);
     std::printf("TROUBLE | %s | %s | %lld ms | %zu\n", trouble.name.c_str(), did.c_str(),
                 static_cast<long long>(std::chrono::floor<milliseconds>(outcome.longest_silence).count()),
                 outcome.lost);
@@ -104,6 +108,15 @@ TEST_P(Troubles, AudioComesBack) {
             EXPECT_NE(did.find("rejoined"), std::string::npos) << did;
             EXPECT_LE(outcome.longest_silence, seconds(5)) << did;
             break;
+        case Expect::lossy:
+            EXPECT_TRUE(outcome.flows);
+            EXPECT_EQ(outcome.lost, table.dropped_on_purpose());
+            EXPECT_GT(outcome.lost, 0U);
+            break;
+        case Expect::waits:
+            EXPECT_EQ(did.find("ended"), std::string::npos) << did;
+            EXPECT_EQ(did.find("rejoined"), std::string::npos) << did;
+            break;
         case Expect::ends:
             EXPECT_NE(did.find("ended"), std::string::npos) << did;
             EXPECT_FALSE(outcome.flows);
@@ -116,7 +129,8 @@ TEST_P(Troubles, AudioComesBack) {
     if (trouble.check) trouble.check(table);
 }
 
-std::string case_name(const ::testing::TestParamInfo<Trouble>& info) {
+template <class Case>
+std::string case_name(const ::testing::TestParamInfo<Case>& info) {
     std::string name;
     for (const char c : info.param.name) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
     return name;
@@ -126,7 +140,7 @@ std::string case_name(const ::testing::TestParamInfo<Trouble>& info) {
 
 Trouble voice_close(std::uint16_t code, Expect expect) {
     return {fmt::format("voice close {}", code), expect,
-            [code](VoiceTable& at) { at.voice_server().close(at.guild, at.bot.user, code); }, seconds(6)};
+            [code](VoiceTable& at) { at.voice_server().close(at.guild, at.bot.user, code); }, seconds(3)};
 }
 
 INSTANTIATE_TEST_SUITE_P(VoiceClose, Troubles,
@@ -138,10 +152,15 @@ INSTANTIATE_TEST_SUITE_P(VoiceClose, Troubles,
                                            voice_close(4012, Expect::rejoins), voice_close(4013, Expect::resumes),
                                            voice_close(4015, Expect::resumes), voice_close(4016, Expect::rejoins),
                                            voice_close(4017, Expect::ends), voice_close(4020, Expect::rejoins),
-                                           voice_close(4021, Expect::ends)),
-                         case_name);
+                                           voice_close(4021, Expect::waits)),
+                         case_name<Trouble>);
 
 // ---- the voice connection's other troubles
+
+std::size_t times_bound(const VoiceTable& at) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        at.events, [](const auto& event) { return std::holds_alternative<discord::SsrcBound>(event); }));
+}
 
 sandbox::LoopbackOptions quick_voice_heartbeat() {
     sandbox::LoopbackOptions options;
@@ -190,9 +209,43 @@ INSTANTIATE_TEST_SUITE_P(
                 [](VoiceTable& at) { at.discord().change_voice_server(at.channel, true); }, seconds(6)},
         Trouble{"voice server changed at once", Expect::rejoins,
                 [](VoiceTable& at) { at.discord().change_voice_server(at.channel, false); }, seconds(6)},
-        Trouble{"speaking news never", Expect::no_gap,
-                [](VoiceTable& at) { at.voice_server().speaking_news(at.bot.user, sandbox::SpeakingNews::never); }}),
-    case_name);
+        Trouble{"speaking news never",
+                Expect::no_gap,
+                [](VoiceTable&) {},
+                seconds(2),
+                [](VoiceTable& at) { EXPECT_EQ(times_bound(at), 0U); },
+                {},
+                [](VoiceTable& at) { at.voice_server().speaking_news(at.bot.user, sandbox::SpeakingNews::never); }},
+        Trouble{"speaking news 2 s late",
+                Expect::no_gap,
+                [](VoiceTable&) {},
+                seconds(3),
+                [](VoiceTable& at) { EXPECT_GE(times_bound(at), 1U); },
+                {},
+                [](VoiceTable& at) {
+                    at.voice_server().speaking_news(at.bot.user, sandbox::SpeakingNews::late, milliseconds(2'000));
+                }},
+        Trouble{"main gateway does not answer op 4 for 2 s", Expect::rejoins,
+                [](VoiceTable& at) {
+                    at.discord().hold_voice_answers(at.bot.user, true);
+                    at.voice_server().close(at.guild, at.bot.user, 4006);
+                    at.later(seconds(2), [&at] { at.discord().hold_voice_answers(at.bot.user, false); });
+                },
+                seconds(8)},
+        Trouble{"line loses 5 % and delays by 200 to 260 ms", Expect::lossy,
+                [](VoiceTable& at) {
+                    sandbox::Forwarding line;
+                    line.loss = 0.05;
+                    line.duplicate = 0.02;
+                    line.reorder = 0.02;
+                    line.delay = milliseconds(200);
+                    line.jitter = milliseconds(60);
+                    at.voice_server().set_forwarding(at.bot.user, line);
+                    // What is on its way when the watch ends would be in one account and not in the other.
+                    at.later(seconds(5), [&at] { at.voice_server().set_forwarding(at.bot.user, {}); });
+                },
+                seconds(6)}),
+    case_name<Trouble>);
 
 // ---- datagrams that are not what they should be
 
@@ -275,7 +328,7 @@ INSTANTIATE_TEST_SUITE_P(
                                   EXPECT_EQ(counts.of(discord::Datagram::keep_alive), 1U);
                                   EXPECT_EQ(counts.of(discord::Datagram::too_long), 1U);
                               }}),
-    case_name);
+    case_name<Trouble>);
 
 // ---- messages of the voice gateway that are not what they should be
 
@@ -326,22 +379,24 @@ void send_odd_gateway_messages(VoiceTable& at) {
 
 Trouble gateway_close(std::uint16_t code, Expect expect) {
     return {fmt::format("gateway close {}", code), expect,
-            [code](VoiceTable& at) { at.discord().close_gateway(at.bot.user, code); }, seconds(9)};
+            [code](VoiceTable& at) { at.discord().close_gateway(at.bot.user, code); },
+            expect == Expect::rejoins ? seconds(9) : seconds(3)};
 }
 
 INSTANTIATE_TEST_SUITE_P(GatewayClose, Troubles,
-                         ::testing::Values(gateway_close(1000, Expect::no_gap), gateway_close(1001, Expect::no_gap),
-                                           gateway_close(4000, Expect::no_gap), gateway_close(4001, Expect::no_gap),
-                                           gateway_close(4002, Expect::no_gap), gateway_close(4004, Expect::bot_off),
-                                           gateway_close(4010, Expect::bot_off), gateway_close(4011, Expect::bot_off),
-                                           gateway_close(4012, Expect::bot_off), gateway_close(4013, Expect::bot_off)),
-                         case_name);
+                         ::testing::Values(gateway_close(1001, Expect::no_gap), gateway_close(4000, Expect::no_gap),
+                                           gateway_close(4001, Expect::no_gap), gateway_close(4002, Expect::no_gap),
+                                           gateway_close(4004, Expect::bot_off), gateway_close(4010, Expect::bot_off),
+                                           gateway_close(4011, Expect::bot_off), gateway_close(4012, Expect::bot_off),
+                                           gateway_close(4013, Expect::bot_off)),
+                         case_name<Trouble>);
 
 /// A new session of the main gateway ends the old one's voice: what was heard has to come back by itself.
 INSTANTIATE_TEST_SUITE_P(GatewayCloseNewSession, Troubles,
-                         ::testing::Values(gateway_close(4003, Expect::rejoins), gateway_close(4005, Expect::rejoins),
-                                           gateway_close(4007, Expect::rejoins), gateway_close(4009, Expect::rejoins)),
-                         case_name);
+                         ::testing::Values(gateway_close(1000, Expect::rejoins), gateway_close(4003, Expect::rejoins),
+                                           gateway_close(4005, Expect::rejoins), gateway_close(4007, Expect::rejoins),
+                                           gateway_close(4009, Expect::rejoins)),
+                         case_name<Trouble>);
 
 sandbox::LoopbackOptions quick_heartbeat() {
     sandbox::LoopbackOptions options;
@@ -370,7 +425,81 @@ INSTANTIATE_TEST_SUITE_P(
                               [](VoiceTable& at) { EXPECT_GE(at.voice().counts().malformed_messages, 5U); }},
                       Trouble{"odd gateway messages", Expect::no_gap, send_odd_gateway_messages, seconds(3),
                               [](VoiceTable& at) { EXPECT_GE(at.gateway().counts().malformed, 5U); }}),
-    case_name);
+    case_name<Trouble>);
+
+// ---- REST: a message is posted all the same
+
+struct RestTrouble {
+    std::string name;
+    sandbox::RestFault fault;
+    bool posted = true;
+};
+void PrintTo(const RestTrouble& trouble, std::ostream* out) {
+    *out << trouble.name;
+}
+class RestTroubles : public ::testing::TestWithParam<RestTrouble> {};
+
+TEST_P(RestTroubles, MessageIsPosted) {
+    VoiceTable table({});
+    std::string said;
+    nanoseconds took{0};
+    const bool ran = table.run([&](VoiceTable& at) -> net::Task<> {
+        at.discord().add_fault(GetParam().fault);
+        const BootTime from = BootClock::now();
+        discord::OutgoingMessage message;
+        message.content = "Si registra";
+        const auto posted = co_await at.rest().create_message(at.text, std::move(message));
+        took = BootClock::now() - from;
+        said = posted ? "posted" : fmt::format("{}: {}", posted.error().status, posted.error().message);
+    });
+    ASSERT_TRUE(ran);
+    const auto times = std::ranges::count_if(table.discord().posted(),
+                                             [](const auto& message) { return message.content == "Si registra"; });
+    std::printf("TROUBLE | REST %s | %s | %lld ms | -\n", GetParam().name.c_str(), said.c_str(),
+                static_cast<long long>(std::chrono::floor<milliseconds>(took).count()));
+    EXPECT_EQ(times, GetParam().posted ? 1 : 0);
+    EXPECT_EQ(said == "posted", GetParam().posted) << said;
+}
+
+sandbox::RestFault fault(int status, std::string body, int times) {
+    sandbox::RestFault made;
+    made.path = "/messages";
+    made.status = status;
+    made.body = std::move(body);
+    made.times = times;
+    return made;
+}
+/// As the proxies before Discord write it.
+sandbox::RestFault edge_limit() {
+    sandbox::RestFault made = fault(429, "<html>slow down</html>", 1);
+    made.headers.emplace_back("Retry-After", "2");
+    return made;
+}
+sandbox::RestFault cut(sandbox::RestFault::Cut how) {
+    sandbox::RestFault made = fault(0, {}, 1);
+    made.cut = how;
+    return made;
+}
+sandbox::RestFault slow(milliseconds by) {
+    sandbox::RestFault made = fault(0, {}, 1);
+    made.delay = by;
+    return made;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rest, RestTroubles,
+    ::testing::Values(RestTrouble{"429 for 1 s", sandbox::RestFault::rate_limit("/messages", seconds(1), false)},
+                      RestTrouble{"429 for 1 s, global", sandbox::RestFault::rate_limit("/messages", seconds(1), true)},
+                      RestTrouble{"429 without JSON, for 2 s", edge_limit()},
+                      RestTrouble{"502 with HTML, twice", fault(502, "<html>Bad Gateway</html>", 2)},
+                      RestTrouble{"503 with nothing", fault(503, "", 1)},
+                      RestTrouble{"200 with HTML", fault(200, "<html>hello</html>", 1), false},
+                      RestTrouble{"403 missing permissions",
+                                  fault(403, R"({"code":50013,"message":"Missing Permissions"})", 1), false},
+                      RestTrouble{"half an answer", cut(sandbox::RestFault::Cut::half)},
+                      RestTrouble{"connection reset", cut(sandbox::RestFault::Cut::reset)},
+                      RestTrouble{"answer after 2 s", slow(milliseconds(2'000))}),
+    case_name<RestTrouble>);
 
 }  // namespace
 }  // namespace lestapenna::test

@@ -23,8 +23,9 @@ std::vector<float> glide(Samples length) {
     return pcm;
 }
 
-discord::GatewayTiming quick_gateway() {
-    return {};  // the real waits: what is measured is what a table would see
+net::Task<> after(nanoseconds time, std::function<void()> what) {
+    co_await net::sleep_for(time);
+    what();
 }
 
 }  // namespace
@@ -50,7 +51,6 @@ VoiceTable::VoiceTable(TableOptions options) : options_(options) {
 
     discord::GatewayOptions gateway;
     gateway.token = bot.token;
-    gateway.timing = quick_gateway();
     gateway_ = std::make_unique<discord::Gateway>(loop_, *rest_, gateway, [this](const discord::Event& event) {
         guilds_.apply(event);
         if (const auto* state = std::get_if<discord::VoiceState>(&event)) voice_->on_voice_state(*state);
@@ -90,6 +90,16 @@ net::Task<bool> VoiceTable::until(std::function<bool()> condition, nanoseconds t
     const BootTime deadline = BootClock::now() + time;
     while (!condition() && BootClock::now() < deadline) co_await net::sleep_for(milliseconds(5));
     co_return condition();
+}
+
+void VoiceTable::later(nanoseconds time, std::function<void()> what) {
+    net::spawn(loop_, after(time, std::move(what)));
+}
+
+std::size_t VoiceTable::dropped_on_purpose() {
+    std::size_t dropped = 0;
+    for (const auto& [ssrc, forwarded] : voice_server().forwarded(bot.user)) dropped += forwarded.dropped;
+    return dropped;
 }
 
 net::Task<> VoiceTable::log_in() {

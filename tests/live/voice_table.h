@@ -43,6 +43,11 @@ class VoiceTable : public discord::Listener {
     /// Waits until `condition` holds, at most `time`; what it said last.
     net::Task<bool> until(std::function<bool()> condition, nanoseconds time);
 
+    /// Calls `what` on the loop after `time`, while the table is there.
+    void later(nanoseconds time, std::function<void()> what);
+    /// Packets that the sandbox's line to the bot threw away.
+    [[nodiscard]] std::size_t dropped_on_purpose();
+
     [[nodiscard]] sandbox::Loopback& discord() { return *discord_; }
     [[nodiscard]] sandbox::VoiceServer& voice_server() { return discord_->voice_server(channel); }
     [[nodiscard]] discord::Voice& voice() { return *voice_; }
