@@ -20,13 +20,13 @@ constexpr int kMostResumes = 3;
 // attends to that session until it is over, and asks again. Events of the main gateway interrupt it: they change the
 // members, drop the session where it is outdated, and set `news`.
 struct Voice::Impl : std::enable_shared_from_this<Voice::Impl> {
-    Impl(net::Loop& on, GuildId in, UserId me, VoiceOptions with, Listener& to, AskGateway asking)
+    Impl(net::Loop& on, GuildId in, UserId me, VoiceOptions with, Listener& to, AskGateway gateway)
         : loop(on),
           guild(in),
           self(me),
           options(std::move(with)),
           listener(&to),
-          ask(std::move(asking)),
+          ask(std::move(gateway)),
           news(on),
           random(std::random_device{}()) {}
 
@@ -63,6 +63,7 @@ struct Voice::Impl : std::enable_shared_from_this<Voice::Impl> {
     std::optional<ChannelId> in_channel;  // as the main gateway said
     std::string session_id;
     std::optional<VoiceServer> server;  // to be connected to; used once
+    bool asking = false;                // again, and no server was named since
     std::shared_ptr<VoiceSession> session;
 
     int generation = 0;  // of the last session that was connected
@@ -136,8 +137,9 @@ void Voice::Impl::on_voice_server(const VoiceServer& named) {
 }
 
 void Voice::Impl::end(EndReason reason, std::uint16_t code, const std::string& message) {
+    const bool take_back = reason != EndReason::removed || asking;  // what was asked for may still be granted
     close();
-    if (reason != EndReason::removed) ask(std::nullopt);
+    if (take_back) ask(std::nullopt);
     listener->on_event(Ended{reason, code, message});
 }
 
@@ -147,6 +149,7 @@ void Voice::Impl::close() {
     in_channel.reset();
     server.reset();
     session_id.clear();
+    asking = false;
     if (session) session->abandon();
     if (session && session->was_connected()) generation = session->generation();
     session.reset();
@@ -162,6 +165,7 @@ net::Task<> Voice::Impl::drive(std::shared_ptr<Impl> me, int life) {
         if (me->life != life) co_return;
         if (!me->ready()) {
             ++me->counts.rejoins;
+            me->asking = true;
             me->ask(me->wanted);
             co_await await_server(me, life, me->options.timing.answer);
             if (me->life != life) co_return;
@@ -190,6 +194,7 @@ net::Task<> Voice::Impl::await_server(std::shared_ptr<Impl> me, int life, nanose
 
 void Voice::Impl::open_session() {
     const VoiceServer to = *std::exchange(server, std::nullopt);
+    asking = false;
     const VoiceSetting setting{loop, options, *listener, counts, deaf_steps};
     voice::Credentials who{guild, self, session_id, to.token};
     session = std::make_shared<VoiceSession>(setting, std::move(who), to.endpoint, *in_channel, generation + 1);

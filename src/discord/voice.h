@@ -91,11 +91,11 @@ class Listener {
 
 /// Waits; tests shorten them.
 struct VoiceTiming {
-    nanoseconds answer = seconds(15);    ///< of the main gateway to op 4
+    nanoseconds answer = seconds(3);     ///< of the main gateway to op 4, before it is asked again
     nanoseconds open = seconds(15);      ///< connect to op 2, and op 1 to op 4
     nanoseconds discovery = seconds(1);  ///< per try, 5 tries
     nanoseconds resume = seconds(10);
-    nanoseconds moved = seconds(10);  ///< after 4014/4022: how long to wait for what the main gateway says
+    nanoseconds moved = seconds(4);  ///< after 4014/4022: for what the main gateway says; then it rejoins
     nanoseconds backoff_first = seconds(1);
     nanoseconds backoff_most = seconds(16);
     nanoseconds rate_limited = seconds(60);  ///< after close 4021

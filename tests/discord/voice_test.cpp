@@ -644,6 +644,18 @@ TEST(Voice, RemovedBeforeOrAfterTheClose) {
     }
 }
 
+TEST(Voice, RemovedWhileItAsksToComeBackItTakesThatBack) {
+    VoiceTable table;
+    ASSERT_TRUE(table.join());
+    table.answers = VoiceTable::Answers::none;
+    table.server.close(4006);
+    ASSERT_TRUE(table.until([&] { return table.asked.size() == 2; }));
+    table.state_is(std::nullopt);
+    EXPECT_EQ(table.heard.last<Ended>()->reason, EndReason::removed);
+    EXPECT_EQ(table.asked.size(), 3U);
+    EXPECT_EQ(table.asked.back(), std::nullopt);
+}
+
 TEST(Voice, NothingSaidAfterTheCloseIsARejoin) {
     VoiceTable table;
     ASSERT_TRUE(table.join());
