@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { Client, Events, GatewayIntentBits, MessageFlags } from 'discord.js';
 import {
   AudioPlayerStatus,
+  NetworkingStatusCode,
   StreamType,
   VoiceConnectionStatus,
   createAudioPlayer,
@@ -51,10 +52,12 @@ function join({ guild, channel }) {
   });
   connection.subscribe(player);
   connection.on('error', (error) => note(error.stack));
+  let resumed = false;
   connection.on('stateChange', (from, to) => {
     if (from.status === to.status) return;
     note(`${from.status} -> ${to.status}${to.closeCode ? ` (${to.closeCode})` : ''}`);
-    if (to.status === VoiceConnectionStatus.Ready) tell('joined');
+    if (to.status === VoiceConnectionStatus.Connecting) resumed = to.networking.state.code === NetworkingStatusCode.Resuming;
+    if (to.status === VoiceConnectionStatus.Ready) tell('joined', { resumed });
     if (to.status === VoiceConnectionStatus.Destroyed) tell('left');
   });
   // The guide's recipe: a move reconnects by itself within 5 s, anything else was a kick.

@@ -25,7 +25,7 @@ let connection;
 let channelId; // where we want to be; null: nowhere
 
 function watch() {
-  connection.on('ready', () => tell('joined'));
+  connection.on('ready', () => tell('joined', { resumed: false }));
   connection.on('resumed', () => tell('joined', { resumed: true }));
   connection.on('warn', note);
   connection.on('error', (error) => note(error.stack));
@@ -47,7 +47,7 @@ async function enter() {
     if (joined === connection) return; // it tells of itself
     connection = joined;
     watch();
-    tell('joined');
+    tell('joined', { resumed: false });
   } catch (error) {
     note(error.stack);
   }

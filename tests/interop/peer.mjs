@@ -4,7 +4,7 @@
 //
 //   told:  {"do":"join","guild","channel"} {"do":"talk","from","count"} {"do":"leave"} {"do":"quit"}, and more per client
 //   tells: {"event":"ready","user"}        logged in
-//          {"event":"joined"}              a voice connection stands, the first or after trouble
+//          {"event":"joined","resumed"}    a voice connection stands: the old session, or a new one
 //          {"event":"left"}
 //          {"event":"gateway","what"}      the main gateway's session stands: identified or resumed
 //          {"event":"talked","from","count","error"?}   all frames were handed over

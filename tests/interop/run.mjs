@@ -1,4 +1,4 @@
-// node run.mjs TEST --sandbox LESTAPENNA --peer VOICE_PEER [--rounds N] [--frames N] [--seed N] [--kinds A,B] [--verbose]
+// node run.mjs TEST --sandbox LESTAPENNA --peer VOICE_PEER [--rounds N] [--frames N] [--seed N] [--kinds A,B]
 // TEST: matrix, trouble or slash (README.md). Exits 0 when all is well, 1 when not, 77 when it can not be run here.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -36,7 +36,6 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '2' },
     frames: { type: 'string', default: '100' },
     kinds: { type: 'string' }, // trouble only: of these, with commas
-    verbose: { type: 'boolean' },
     seed: { type: 'string', default: String(process.pid) },
   },
 });
