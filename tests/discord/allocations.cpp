@@ -21,11 +21,17 @@ std::uint64_t lestapenna::test::allocations() {
     return count.load(std::memory_order_relaxed);
 }
 
-// The nothrow and array forms of the library call these.
+// The array forms of the library call these; the nothrow forms do too, but not those of AddressSanitizer.
 void* operator new(std::size_t bytes) {
     return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
 }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return allocate(bytes, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
     return allocate(bytes, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept {
