@@ -12,7 +12,7 @@ namespace lestapenna::net {
 
 using StorePtr = std::shared_ptr<X509_STORE>;
 
-/// The system's authorities and the extra ones. Reading the system's takes about 15 ms, so the last store is kept and
+/// The system's authorities and the extra ones. Reading the system's takes 20 ms, so the last store is kept and
 /// shared: OpenSSL locks it. Errors: damaged (no certificate in the extra ones), failed. Any thread.
 Result<StorePtr> trust_store(const Trust& trust);
 
