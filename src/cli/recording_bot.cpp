@@ -105,6 +105,8 @@ Result<std::unique_ptr<RecordingBot>> RecordingBot::log_in(RecordingBotOptions o
 
 RecordingBot::RecordingBot(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
+// What runs on the loop does not throw.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 RecordingBot::~RecordingBot() {
     impl_->thread.wait(impl_->log_out());
     impl_->thread.call([this] {

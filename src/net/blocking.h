@@ -41,10 +41,11 @@ template <class Work>
 Task<std::invoke_result_t<Work&>> Blocking::run(Work work) {
     // Shared: when the loop goes while the work is under way, the waiting coroutine goes with it.
     struct State {
+        explicit State(Work with) : work(std::move(with)) {}
         Work work;
         std::optional<std::invoke_result_t<Work&>> result;
     };
-    auto state = std::make_shared<State>(std::move(work), std::nullopt);
+    auto state = std::make_shared<State>(std::move(work));
     std::function<void()> job = [state] { state->result.emplace(state->work()); };
     co_await perform(std::move(job));
     co_return std::move(*state->result);

@@ -34,6 +34,8 @@ void Capture::on_packet(const discord::VoicePacket& packet) noexcept {
     if (writer_.append(record)) ++packets_;
 }
 
+// Only want of memory throws here, and that ends the process.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 void Capture::on_event(const discord::VoiceEvent& event) noexcept {
     if (finished_) return;
     const BootTime now = BootClock::now();

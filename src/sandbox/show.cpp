@@ -74,6 +74,8 @@ Result<std::unique_ptr<Show>> Show::open(ShowOptions options) {
 
 Show::Show(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
+// What runs on the loop does not throw.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 Show::~Show() {
     impl_->thread.call([this] {
         impl_->players.clear();

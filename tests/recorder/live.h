@@ -25,7 +25,7 @@ class Live : public ::testing::Test {
     /// So many people who talk most of the time, for as long as it takes.
     void open(std::size_t players, sandbox::LoopbackOptions discord = {}) {
         sandbox::CutTable cut;
-        cut.length = seconds(30);
+        cut.length = seconds(60);
         cut.share = 0.8;
         cut.seed = kSeed;
         sandbox::ShowOptions options;
