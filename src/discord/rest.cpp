@@ -349,7 +349,7 @@ Task<RestResult<>> Rest::set_own_nickname(GuildId guild, std::optional<std::stri
     return Impl::done(impl_, with_json(std::move(call), body));
 }
 
-Task<RestResult<>> Rest::put_commands(ApplicationId application, Json commands, std::optional<GuildId> guild) {
+Task<RestResult<>> Rest::put_commands(ApplicationId application, const Json& commands, std::optional<GuildId> guild) {
     Call call = make_call("PUT", "/applications/{application}/commands", {application.text()});
     if (guild) {
         call = make_call("PUT", "/applications/{application}/guilds/{guild}/commands",

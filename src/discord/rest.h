@@ -94,7 +94,7 @@ class Rest {
     net::Task<RestResult<>> set_own_nickname(GuildId guild, std::optional<std::string> nick);
 
     /// Replaces all commands of the application (`guild`: of that guild).
-    net::Task<RestResult<>> put_commands(ApplicationId application, Json commands, std::optional<GuildId> guild);
+    net::Task<RestResult<>> put_commands(ApplicationId application, const Json& commands, std::optional<GuildId> guild);
     /// The first answer, within 3 s of the interaction.
     net::Task<RestResult<>> reply(const Interaction& to, OutgoingMessage message);
     /// "is thinking": edit_reply() fills it within 15 minutes.

@@ -28,15 +28,15 @@ std::optional<double> number_header(const net::Headers& headers, std::string_vie
     return value;
 }
 
-/// The first complaint about a field: "embeds.0.title: Must be 256 or fewer in length.". Empty: none.
-std::string first_complaint(const Json& errors, const std::string& path) {
-    for (const Json& complaint : json::array(errors, "_errors")) {
-        return path + ": " + json::text(complaint, "message");
+/// The first complaint about a field: ".embeds.0.title: Must be 256 or fewer in length." Empty: none.
+std::string first_complaint(const Json& errors) {
+    if (const Json& complaints = json::array(errors, "_errors"); !complaints.empty()) {
+        return ": " + json::text(complaints.front(), "message");
     }
     if (!errors.is_object()) return {};
     for (const auto& [key, inner] : errors.items()) {
-        auto found = first_complaint(inner, path.empty() ? key : path + "." + key);
-        if (!found.empty()) return found;
+        std::string found = first_complaint(inner);
+        if (!found.empty()) return "." + key + found;
     }
     return {};
 }
@@ -88,8 +88,8 @@ RestError error_of(std::string_view call, const net::HttpResponse& answer) {
     if (const auto body = parse_json(answer.body)) {
         error.code = json::integer<int>(*body, "code").value_or(0);
         says = one_line(json::text(*body, "message"), 200);
-        const std::string complaint = first_complaint(json::object(*body, "errors"), "");
-        if (!complaint.empty()) says += " (" + one_line(complaint, 200) + ")";
+        const std::string complaint = first_complaint(json::object(*body, "errors"));
+        if (!complaint.empty()) says += " (" + one_line(complaint, 200).substr(1) + ")";
     }
     error.message = "Discord refused " + std::string(call) + " with status " + std::to_string(error.status);
     if (error.code != 0) error.message += ", code " + std::to_string(error.code);

@@ -148,10 +148,12 @@ class RestTest : public ScriptedDiscord {
         make_rest();
     }
     void answer(int code, std::string body, net::Headers headers = {}) {
-        answers.push_back([=](const net::HttpRequest&) { return reply(code, body, headers); });
+        answers.push_back([code, body = std::move(body), headers = std::move(headers)](const net::HttpRequest&) {
+            return reply(code, body, headers);
+        });
     }
     void answer(int code, std::string body, net::Delivery delivery) {
-        answers.push_back([=](const net::HttpRequest&) {
+        answers.push_back([code, delivery, body = std::move(body)](const net::HttpRequest&) {
             net::Reply cut = reply(code, body);
             cut.delivery = delivery;
             return cut;
@@ -405,12 +407,12 @@ TEST_F(RestTest, ACallEndsInItsTime) {
 
 TEST_F(RestTest, A429IsWaitedFor) {
     answer(429, R"({"message":"You are being rate limited.","retry_after":0.1,"global":false})",
-           {{"Retry-After", "1"}, {"X-RateLimit-Scope", "user"}});
+           {{"Retry-After", "10"}, {"X-RateLimit-Scope", "user"}});
     answer(200, R"({"id":"9"})");
     const BootTime start = BootClock::now();
     EXPECT_TRUE(post("x"));
     EXPECT_GE(BootClock::now() - start, milliseconds(101));
-    EXPECT_LT(BootClock::now() - start, milliseconds(900)) << "the body is exact, the header is rounded up";
+    EXPECT_LT(BootClock::now() - start, seconds(8)) << "the body is exact, the header is rounded up";
     EXPECT_EQ(rest->counts().rate_limited, 1U);
 }
 
@@ -547,7 +549,7 @@ TEST_F(RestTest, TheGlobalLimitIsKept) {
         co_await done.wait();
     });
     ASSERT_EQ(times.size(), 25U);
-    EXPECT_GE(times[24] - times[0], milliseconds(1'900));
+    EXPECT_GE(times[24] - times[0], milliseconds(1'500));
 }
 
 TEST_F(RestTest, ClosingEndsWhatIsUnderWay) {
