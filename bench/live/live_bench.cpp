@@ -332,7 +332,11 @@ void measure(std::size_t players, seconds length, seconds every) {
     std::array<int, 2> in{};
     if (::pipe(out.data()) != 0 || ::pipe(in.data()) != 0) fail("no pipe");
     const pid_t child = ::fork();
-    if (child == 0) play(players, out[1], in[0]);
+    if (child == 0) {
+        ::close(out[0]);
+        ::close(in[1]);  // else the end of it would never come
+        play(players, out[1], in[0]);
+    }
     ::close(out[1]);
     ::close(in[0]);
     const auto card = nlohmann::json::parse(read_line(out[0]), nullptr, false);
