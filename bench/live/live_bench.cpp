@@ -97,7 +97,7 @@ net::Task<> stop_when_told(net::Loop& loop, int from, bool& stop, std::thread& r
     });
     co_await told.wait();
     stop = true;
-    co_await net::sleep_for(milliseconds(500));
+    co_await net::sleep_for(seconds(5));  // the bot says good-bye first
     loop.stop();
 }
 
