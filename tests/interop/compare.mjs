@@ -20,6 +20,7 @@ export function compare(sent, heard, cuts = false) {
       at = found + 1;
     } else if (cuts && at < sent.length && cutAtTheFront(sent[at], opus)) {
       counts.cut += 1;
+      console.log(`cut by the listener: ${sent[at].length / 2} bytes to ${opus.length / 2}`);
       at += 1;
     } else if (sent.includes(opus)) {
       counts.extra += 1; // again, or out of order

@@ -105,8 +105,8 @@ async function sitDown(options, folder, started) {
   writeFileSync(framesFile, execFileSync(options.peer, ['frames', String(options.seed), String(options.pool)]));
   const frames = readFileSync(framesFile, 'utf8').trim().split('\n');
 
-  const modes = options.mode ? ['--modes', options.mode] : [];
-  const sandbox = new Sandbox('sandbox', [options.sandbox, 'sandbox', '--players', '0', '--no-dave', ...modes]);
+  const words = ['--players', '0', '--no-dave', '--seed', String(options.seed), ...(options.mode ? ['--modes', options.mode] : [])];
+  const sandbox = new Sandbox('sandbox', [options.sandbox, 'sandbox', ...words]);
   started.push(sandbox);
   const world = await sandbox.world();
 

@@ -127,6 +127,7 @@ class Peer final : public discord::Listener {
         gateway_.stop();
     }
 
+    // Who can not tell what it hears may as well end: NOLINTNEXTLINE(bugprone-exception-escape)
     void on_packet(const discord::VoicePacket& packet) noexcept override {
         const auto user = users_.find(packet.header.ssrc);
         Json heard{{"event", "heard"}, {"ssrc", packet.header.ssrc}, {"opus", to_hex(packet.payload)}};
@@ -134,6 +135,7 @@ class Peer final : public discord::Listener {
         tell(heard);
     }
 
+    // NOLINTNEXTLINE(bugprone-exception-escape)
     void on_event(const discord::VoiceEvent& event) noexcept override {
         if (const auto* connected = std::get_if<discord::Connected>(&event)) {
             tell({{"event", "joined"}, {"resumed", connected->resumed}, {"mode", to_string(connected->mode)}});
