@@ -177,7 +177,7 @@ struct LivePlayer::Impl final : discord::Listener, std::enable_shared_from_this<
 };
 
 LivePlayer::LivePlayer(net::Loop& loop, Loopback& discord, GuildId guild, ChannelId channel, const Player& script,
-                       LivePlayerOptions options)
+                       const LivePlayerOptions& options)
     : LivePlayer(loop, discord, guild, channel, script, std::make_shared<const Packed>(pack(script, options.sender)),
                  options) {}
 

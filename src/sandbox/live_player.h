@@ -36,7 +36,7 @@ class LivePlayer {
     /// Encodes `script` (talks and times as in script.h; join and leave included; its user is a person of the
     /// Loopback): takes CPU, call it before the show.
     LivePlayer(net::Loop& loop, Loopback& discord, GuildId guild, ChannelId channel, const Player& script,
-               LivePlayerOptions options);
+               const LivePlayerOptions& options);
     /// With what is encoded already (pack_all), by several players too; of `script` only who, join and leave count.
     LivePlayer(net::Loop& loop, Loopback& discord, GuildId guild, ChannelId channel, const Player& script,
                std::shared_ptr<const Packed> packed, LivePlayerOptions options);

@@ -127,7 +127,7 @@ std::shared_ptr<VoiceSession> VoiceServer::Impl::begin(const VoiceTicket& ticket
     Random random(options.seed, ticket.user.value * 31 + visits[ticket.user]++);
     std::uint32_t ssrc = 0;
     while (!ssrcs.insert(ssrc).second) ssrc = static_cast<std::uint32_t>(random.bits());
-    auto session = std::make_shared<VoiceSession>(ticket, ssrc, std::move(random));
+    auto session = std::make_shared<VoiceSession>(ticket, ssrc, random);
     sessions[{ticket.guild, ticket.user}] = session;
     forwarder->add(ssrc, {ticket.guild, ticket.channel}, ticket.user, ticket.deaf);
     forwarder->mute(ssrc, muted.contains({ticket.guild, ticket.user}));

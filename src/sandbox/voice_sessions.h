@@ -35,8 +35,8 @@ struct VoiceLink {
 
 /// A voice session, from op 0 until it is over; without a link while a resume may come.
 struct VoiceSession {
-    VoiceSession(const VoiceTicket& with, std::uint32_t given, Random stream)
-        : ticket(with), ssrc(given), random(std::move(stream)) {}
+    VoiceSession(const VoiceTicket& with, std::uint32_t given, const Random& stream)
+        : ticket(with), ssrc(given), random(stream) {}
     VoiceTicket ticket;
     std::uint32_t ssrc;
     Random random;

@@ -17,7 +17,6 @@ using test_voice::MediaPeer;
 using test_voice::run_for;
 using test_voice::run_until;
 using testing::ElementsAre;
-using testing::ElementsAreArray;
 using enum discord::TransportMode;
 
 constexpr Room kRoom{GuildId{1}, ChannelId{10}};
