@@ -10,6 +10,7 @@
 // came of one and a half times the rate.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -211,9 +212,13 @@ void Sustained(benchmark::State& state) {
     for ([[maybe_unused]] const auto step : state) {
         double low = 0;
         double high = 1'600'000;
-        for (double rate = 25'000; rate < high; rate *= 2) {
-            if (!sustained(table, rate, best)) high = rate;
-            if (rate < high) low = rate;
+        for (int doublings = 0; doublings < 6; ++doublings) {
+            const double rate = 25'000 * std::exp2(doublings);
+            if (!sustained(table, rate, best)) {
+                high = rate;
+                break;
+            }
+            low = rate;
         }
         while (high - low > low * 0.05 && high > 1'000) {
             const double rate = (low + high) / 2;

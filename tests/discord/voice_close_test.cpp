@@ -10,7 +10,6 @@
 namespace lestapenna::discord {
 namespace {
 
-using test::Manners;
 using test::VoiceTable;
 
 struct Case {
@@ -97,7 +96,7 @@ TEST_P(EveryCloseCode, IsFollowedAgainAndAgain) {
     table.server.manners().close_identify = GetParam().code;
     table.voice->join(test::kChannel);
     const bool bounded = GetParam().action == CloseAction::end || GetParam().tries > 0;
-    const auto identifies = static_cast<std::size_t>(GetParam().tries + 1);
+    const auto identifies = std::size_t{1} + static_cast<std::size_t>(GetParam().tries);
     if (bounded) {
         ASSERT_TRUE(table.until([&] { return table.heard.count<Ended>() == 1; }));
         EXPECT_EQ(table.server.count(0), identifies);
