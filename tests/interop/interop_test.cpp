@@ -1,5 +1,5 @@
 // Runs the interoperability suite (run.mjs) where Node.js, npm and the packages are there. LESTAPENNA_LONG=1 runs all
-// of its rounds: 12 instead of 2, three minutes more.
+// of its rounds: 12 instead of 2, four minutes more.
 #include <cstdlib>
 #include <iostream>
 #include <string>
