@@ -1,15 +1,13 @@
 #include "cli/demo.h"
 
-#include <array>
 #include <system_error>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "cli/finish.h"
 #include "cli/live_table.h"
+#include "cli/names.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"
 #include "render/work.h"
@@ -28,14 +26,6 @@ struct Options {
     int jitter_ms = 3;
 };
 
-// Who sits at the table; from the thirteenth player on they have numbers.
-constexpr std::array kNames{"Aldo", "Bice",  "Carlo", "Dora", "Elio",  "Fosca",
-                            "Gino", "Hilde", "Ivo",   "Lia",  "Marco", "Nives"};
-
-std::string name_of(std::size_t player) {
-    return player < kNames.size() ? kNames[player] : fmt::format("Giocatore {}", player + 1);
-}
-
 /// The table, and the line between it and the bot.
 Result<sandbox::ShowOptions> show_of(const Options& options) {
     auto spoken = sandbox::spoken_table(
@@ -44,7 +34,7 @@ Result<sandbox::ShowOptions> show_of(const Options& options) {
     if (!spoken->spoken) log().warn("espeak-ng is not installed: a buzz stands in for each line");
     sandbox::ShowOptions show;
     show.script = std::move(spoken->script);
-    for (std::size_t i = 0; i < show.script.players.size(); ++i) show.names.push_back(name_of(i));
+    for (std::size_t i = 0; i < show.script.players.size(); ++i) show.names.push_back(player_name(i));
     show.line.loss = options.loss_percent / 100;
     show.line.jitter = milliseconds{options.jitter_ms};
     show.discord.seed = options.seed;

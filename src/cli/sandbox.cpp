@@ -1,7 +1,6 @@
 #include "cli/sandbox.h"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <filesystem>
 #include <system_error>
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/line_reader.h"
+#include "cli/names.h"
 #include "net/blocking.h"
 #include "net/loop.h"
 #include "sandbox/console.h"
@@ -34,9 +34,6 @@ struct Options {
     std::vector<std::string> modes;
     std::uint64_t seed = 1;
 };
-
-constexpr std::array kNames{"Aldo", "Bice",  "Carlo", "Dora", "Elio",  "Fosca",
-                            "Gino", "Hilde", "Ivo",   "Lia",  "Marco", "Nives"};
 
 /// A folder of this process alone, gone when it ends.
 class PrivateFolder {
@@ -88,7 +85,7 @@ void Sandbox::furnish(int talking) {
     for (std::size_t i = 0; i < kBots; ++i) bots.push_back(discord->add_bot(fmt::format("bot-{}", i + 1)));
     // One at least: somebody must be there to type.
     for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(talking, 1)); ++i) {
-        people.push_back(discord->add_person(i < kNames.size() ? kNames[i] : fmt::format("Giocatore {}", i + 1)));
+        people.push_back(discord->add_person(player_name(i)));
     }
 }
 
