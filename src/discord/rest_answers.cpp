@@ -35,8 +35,8 @@ std::string first_complaint(const Json& errors) {
     }
     if (!errors.is_object()) return {};
     for (const auto& [key, inner] : errors.items()) {
-        std::string found = first_complaint(inner);
-        if (!found.empty()) return "." + key + found;
+        const std::string found = first_complaint(inner);
+        if (!found.empty()) return std::string(".").append(key).append(found);
     }
     return {};
 }

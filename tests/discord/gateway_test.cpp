@@ -69,7 +69,7 @@ class GatewayTest : public ScriptedDiscord {
         };
     }
     /// A script that takes a resume of `session` at `sequence` and ends the test.
-    Script resume_and_end(std::string session, std::int64_t sequence) {
+    Script resume_and_end(const std::string& session, std::int64_t sequence) {
         return [this, session, sequence](Peer& peer) -> Task<> {
             peer.hello();
             const Json resume = co_await peer.expect(6);
