@@ -7,8 +7,12 @@ FUZZ_SECONDS ?= 20
 # What `make tsan` builds and runs: the tests of code with threads.
 TSAN_PROGRAMS = test_base test_journal test_store test_catalog test_workflows test_net
 TSAN_TESTS = ^(base|journal|store|catalog)\.|SameBytes|^net\.(HttpClient|Spawn)
-# What `make asan` leaves to `make test`: long measurements, a third of its time, that go no other way through the code.
-ASAN_LEAVES = \.TenMinutes\.|\.Leveled\.(EveryCleanVoice|TheMasterAtEach)
+# What `make asan` leaves to `make test`: long measurements, a third of its time, and troubles that the rooms' own tests
+# know; odd datagrams and messages stay.
+ASAN_LEAVES = \.TenMinutes|\.Leveled\.(EveryCleanVoice|TheMasterAtEach)|^live\.(Voice|GatewayClose|Rest)|^interop\.
+
+# Folders that clang-tidy looks at; empty: all. On a machine that remembers no earlier pass a file takes 7 s.
+TIDY ?=
 
 RELEASE = build/release
 CCACHE := $(shell command -v ccache 2>/dev/null)
@@ -60,7 +64,7 @@ fuzz:
 
 lint: all
 	@tools/packages program test develop
-	@failed=; for check in check-arrows "check-licences $(RELEASE)/lestapenna" check-format check-tidy; do \
+	@failed=; for check in check-arrows "check-licences $(RELEASE)/lestapenna" check-format "check-tidy $(TIDY)"; do \
 	    echo "== $$check"; tools/$$check || failed="$$failed $${check%% *}"; \
 	done; test -z "$$failed" || { echo "lint failed:$$failed"; exit 1; }
 
