@@ -99,7 +99,7 @@ void MainGateway::stop() {
 }
 
 net::Task<> MainGateway::keep_house(std::shared_ptr<MainGateway> self, nanoseconds tick) {
-    // A named local: g++ 12.2 breaks coroutines whose body has none and awaits in a condition (PR 106188).
+    // A named local: g++ 12.2 breaks coroutines whose body has none and awaits in a condition.
     bool stopped = co_await self->stopping_.wait_for(tick);
     for (; !stopped; stopped = co_await self->stopping_.wait_for(tick)) self->look_around();
 }

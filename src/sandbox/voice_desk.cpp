@@ -183,7 +183,7 @@ void VoiceDesk::announce_server(ChannelId channel, const std::vector<Seat>& seat
 }
 
 net::Task<> VoiceDesk::move_later(std::shared_ptr<VoiceDesk> self, ChannelId channel, std::vector<Seat> seats) {
-    // A named local: g++ 12.2 breaks coroutines whose body has none and awaits in a condition (PR 106188).
+    // A named local: g++ 12.2 breaks coroutines whose body has none and awaits in a condition.
     const bool stopped = co_await self->stopping_.wait_for(kNullEndpoint);
     if (!stopped) self->announce_server(channel, seats);
 }
