@@ -22,7 +22,8 @@ using Loop = asio::io_context;
 template <class T = void>
 using Task = asio::awaitable<T>;
 
-/// Starts `task` at a later turn of the loop; from any thread. What it throws ends the process with a message: our tasks do not throw.
+/// Starts `task` at a later turn of the loop; from any thread. What it throws ends the process with a message: our
+/// tasks do not throw.
 void spawn(Loop& loop, Task<> task);
 
 Task<> sleep_for(nanoseconds time);

@@ -53,7 +53,7 @@ struct Connection : std::enable_shared_from_this<Connection> {
 
     Connection(const Stream& on, std::size_t max_message_bytes) : stream(on), ws(on) {
         ws.read_message_max(max_message_bytes);
-        ws.auto_fragment(false);  // a message is a frame: some clients of Discord look at frames
+        ws.auto_fragment(false);  // a message is one frame: in pieces of 4 KB it would only cost more
         ws.set_option(websocket::stream_base::timeout{websocket::stream_base::none(), websocket::stream_base::none(),
                                                       false});  // time is kept by whoever waits
     }
@@ -100,7 +100,7 @@ struct Connection : std::enable_shared_from_this<Connection> {
         do {
             // Piece by piece: a frame's header alone must not make us allocate what it announces.
             const auto [error, size] = co_await self->ws.async_read_some(buffer, kReadBytes, kAwait);
-            if (error) self->end(self->why(error));
+            if (error) self->ended(error);
             if (self->over) co_return *self->over;
         } while (!self->ws.is_message_done());
         message.binary = self->ws.got_binary();
@@ -115,6 +115,18 @@ struct Connection : std::enable_shared_from_this<Connection> {
         queue.clear();
     }
 
+    /// A read, a write or the closing ended with `error`.
+    void ended(const error_code& error) {
+        end(why(error));
+        // Beast ends in good order what was closed or broke the protocol, and cancels what it closed itself. Anything
+        // else is a lost connection, where a write could wait for ever.
+        if (error && error != asio::error::operation_aborted && !is_beasts(error)) stream.drop();
+    }
+
+    static bool is_beasts(const error_code& error) {
+        return error.category() == make_error_code(websocket::error::closed).category();
+    }
+
     Closed why(const error_code& error) {
         if (error == websocket::error::closed || !error) {
             const auto& reason = ws.reason();
@@ -126,7 +138,7 @@ struct Connection : std::enable_shared_from_this<Connection> {
             return {0, "a message was too long; closed with 1009"};
         }
         if (error == websocket::error::bad_frame_payload) return {0, "a text was not UTF-8; closed with 1007"};
-        if (error.category() == make_error_code(websocket::error::closed).category()) {
+        if (is_beasts(error)) {
             return {0, "not a websocket's frames (" + error.message() + "); closed with 1002"};
         }
         return {0, "connection lost: " + error.message()};
@@ -145,15 +157,12 @@ struct Connection : std::enable_shared_from_this<Connection> {
             self->ws.binary(next.binary);
             const auto [error, size] = co_await self->ws.async_write(asio::buffer(next.bytes), kAwait);
             self->queued_bytes -= next.bytes.size();
-            // Whoever reads hears of it from the read; but nobody need be reading.
-            if (error && error != asio::error::operation_aborted) self->stream.drop();
-            if (error) break;
+            if (error) break;  // whoever reads hears why
         }
         if (!self->over && self->closing) {
             const websocket::close_reason reason = *self->closing;
             const auto [error] = co_await self->ws.async_close(reason, kAwait);
-            self->end(self->why(error));
-            if (error && error != asio::error::operation_aborted) self->stream.drop();
+            if (error != asio::error::operation_aborted) self->ended(error);  // else whoever reads has heard why
         }
         self->give_up.reset();
         self->writing = false;

@@ -58,6 +58,10 @@ Closed closed_of(const Incoming& incoming) {
     return closed ? *closed : Closed{9999, "no end"};
 }
 
+Task<> read_into(Task<Incoming> read, std::optional<Incoming>& into) {
+    into = co_await std::move(read);
+}
+
 /// The server's end and the client's of one connection, for scenarios that need both in hand.
 struct Pair {
     explicit Pair(Loop& loop) : arrived(loop) {}
@@ -204,6 +208,26 @@ TEST(WebSocket, CloseCodesAndReasonsBothWays) {
     }
 }
 
+TEST(WebSocket, WhoReadsWhileClosingHearsTheAnswer) {
+    for (const bool both_close : {false, true}) {
+        on_loop([&](Loop& loop) -> Task<> {
+            const auto both = co_await pair(loop);
+            std::optional<Incoming> here;
+            std::optional<Incoming> there;
+            spawn(loop, read_into(both->here->read(), here));
+            spawn(loop, read_into(both->there->read(), there));
+            co_await sleep_for(milliseconds(1));  // both read now
+            both->here->close(4001, "one");
+            if (both_close) both->there->close(4002, "two");
+            const bool ended = co_await eventually([&] { return here && there; });
+            EXPECT_TRUE(ended);
+            if (!ended) co_return;
+            EXPECT_EQ(closed_of(*there).code, 4001);
+            EXPECT_EQ(closed_of(*here).code, both_close ? 4002 : 4001);
+        });
+    }
+}
+
 TEST(WebSocket, ClosingGoesOnWhenItsHolderIsGone) {
     on_loop([](Loop& loop) -> Task<> {
         const auto both = co_await pair(loop);
@@ -237,10 +261,6 @@ TEST(WebSocket, DropIsACutCable) {
             }
         });
     }
-}
-
-Task<> read_into(Task<Incoming> read, std::optional<Incoming>& into) {
-    into = co_await std::move(read);
 }
 
 TEST(WebSocket, MayBeDestroyedWhileBeingRead) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include "net/websocket.h"
 #include "testing.h"
@@ -231,6 +232,31 @@ TEST(Frames, WhatBreaksTheProtocolIsTold1002AndEnds) {
             EXPECT_TRUE(ended && heard.end->code == 0 && !heard.end->reason.empty());
         });
     }
+}
+
+TEST(Frames, WhoHungUpAndDoesNotReadHoldsNothingBack) {
+    on_loop([](Loop& loop) -> Task<> {
+        constexpr std::size_t kLong = 16u << 20;  // more than the kernel takes
+        Signal ended(loop);
+        Handlers handlers;
+        handlers.websocket = [&ended](HttpRequest, Socket socket) -> Task<> {
+            socket->send(std::string(kLong, 'x'));
+            const Incoming end = co_await socket->read();
+            EXPECT_TRUE(std::holds_alternative<Closed>(end));
+            ended.set();
+        };
+        Server server = test::listen(loop, std::move(handlers));
+        tcp::socket socket = co_await upgraded(server.port());
+        boost::system::error_code ignored;
+        socket.shutdown(tcp::socket::shutdown_send, ignored);
+        co_await ended.wait();
+        co_await sleep_for(milliseconds(1));  // what the handler held is gone now
+        const bool cut = co_await test::eventually([&socket] {
+            pollfd state{socket.native_handle(), 0, 0};
+            return poll(&state, 1, 0) > 0 && (state.revents & (POLLERR | POLLHUP)) != 0;
+        });
+        EXPECT_TRUE(cut) << "somebody still wants to send";
+    });
 }
 
 TEST(Frames, GarbageEndsOneConnectionAndNeverMore) {
