@@ -15,7 +15,6 @@ namespace lestapenna::recorder {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::UnorderedElementsAre;
 
 constexpr UserId kSelf{1};
 constexpr UserId kAnna{1001};

@@ -23,7 +23,7 @@ constexpr std::uint64_t kSeed = 20261122;
 class Live : public ::testing::Test {
   protected:
     /// So many people who talk most of the time, for as long as it takes.
-    void open(std::size_t players, sandbox::LoopbackOptions discord = {}) {
+    void open(std::size_t players) {
         sandbox::CutTable cut;
         cut.length = seconds(60);
         cut.share = 0.8;
@@ -31,7 +31,6 @@ class Live : public ::testing::Test {
         sandbox::ShowOptions options;
         options.script = sandbox::cut_table(test::buzzing_voices(players), cut);
         for (std::size_t i = 0; i < players; ++i) options.names.push_back("Player " + std::to_string(i));
-        options.discord = discord;
         options.discord.seed = kSeed;
         auto show = sandbox::Show::open(std::move(options));
         ASSERT_TRUE(show.ok()) << show.error().message;
