@@ -253,9 +253,9 @@ net::Task<Status> Recorder::Impl::finish(EndCause why) {
     state = State::ending;
     cause = why;
     ending.set();
+    voice->leave();  // what has come already is heard first
     const BootTime now = BootClock::now();
     capture->finish(now);
-    voice->leave();
     last = report();
     auto close = [writer = std::move(writer), &catalog = tools.catalog, session = id, now,
                   zero = zero]() mutable -> Status {
@@ -301,10 +301,10 @@ net::Task<EndCause> Recorder::over() {
 /// Nobody is there any more to wait for an end.
 void Recorder::Impl::abandon() {
     abandoned = true;
-    if (capture) capture->finish(BootClock::now());
-    if (voice) voice->leave();
-    voice.reset();
     state = State::over;
+    if (voice) voice->leave();
+    if (capture) capture->finish(BootClock::now());
+    voice.reset();
     ending.set();
     over.set();
     if (!writer) return;
