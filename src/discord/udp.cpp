@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,6 +19,8 @@ namespace {
 constexpr std::size_t kBatch = 64;
 /// Batches per readiness; then other sockets have their turn.
 constexpr int kBatchesInARow = 4;
+/// Of a last reading: more than any buffer holds; who sends on and on does not keep us.
+constexpr int kMostBatches = 1'024;
 constexpr nanoseconds kStampSlack = milliseconds(1);
 
 nanoseconds realtime(const timespec& time) {
@@ -156,6 +159,9 @@ class Batch {
     }
     [[nodiscard]] UdpAddress from(std::size_t i) const { return address_of(names_[i]); }
 
+    /// While one socket's datagrams are handed over no other may be read.
+    bool in_hand = false;
+
   private:
     struct alignas(cmsghdr) ControlBytes {
         std::array<char, CMSG_SPACE(sizeof(timespec)) + CMSG_SPACE(sizeof(std::uint32_t))> bytes{};
@@ -235,8 +241,8 @@ struct UdpSocket::Impl : std::enable_shared_from_this<UdpSocket::Impl> {
                           });
     }
 
-    void read() {
-        for (int i = 0; i < kBatchesInARow; ++i) {
+    void read(int most_batches = kBatchesInARow) {
+        for (int i = 0; i < most_batches; ++i) {
             const BootTime asked = BootClock::now();
             const int count = Batch::of_this_thread().receive(socket.native_handle());
             if (count < 0) {
@@ -257,17 +263,32 @@ struct UdpSocket::Impl : std::enable_shared_from_this<UdpSocket::Impl> {
         }
     }
 
+    void drain() {
+        if (closed || !take || Batch::of_this_thread().in_hand) return;
+        read(kMostBatches);
+        // The kernel tells of drops with the next datagram, and there will be none.
+        std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+        socklen_t size = sizeof memory;
+        if (closed || getsockopt(socket.native_handle(), SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0) return;
+        if (size == sizeof memory) note_drops(memory[SK_MEMINFO_DROPS]);
+    }
+
+    void note_drops(std::uint32_t since_opened) {
+        const std::uint32_t more = since_opened - drops;
+        // A datagram says what it was when it came; drain() may have heard of later ones.
+        if (static_cast<std::int32_t>(more) <= 0) return;
+        drops = since_opened;
+        dropped(more);
+    }
+
     void hand_over(std::size_t count) {
         Batch& batch = Batch::of_this_thread();
+        batch.in_hand = true;
         const Clocks now = read_clocks();
         for (std::size_t i = 0; i < count && !closed; ++i) {
             const Batch::Control control = batch.control(i);
-            if (control.drops && *control.drops != drops) {
-                const std::uint32_t more = *control.drops - drops;
-                drops = *control.drops;
-                dropped(more);
-                if (closed) return;
-            }
+            if (control.drops) note_drops(*control.drops);
+            if (closed) break;
             const Arrival arrival =
                 control.stamp ? arrival_of(*control.stamp, now, last_empty) : Arrival{now.boot, false};
             take({.bytes = batch.bytes(i),
@@ -276,6 +297,7 @@ struct UdpSocket::Impl : std::enable_shared_from_this<UdpSocket::Impl> {
                   .cut = batch.cut(i),
                   .from = batch.from(i)});
         }
+        batch.in_hand = false;
     }
 };
 
@@ -321,6 +343,11 @@ void UdpSocket::read_loop(std::function<void(const Received&)> take, std::functi
     impl_->dropped = std::move(dropped);
     impl_->last_empty = BootClock::now();
     impl_->wait();
+}
+
+void UdpSocket::drain() {
+    const auto held = impl_;  // a call-back may destroy the socket
+    held->drain();
 }
 
 bool UdpSocket::send(std::span<const std::uint8_t> bytes) {

@@ -56,6 +56,10 @@ class UdpSocket {
     /// call, until the socket is destroyed. Socket errors (an ICMP refusal) are counted and survived.
     void read_loop(std::function<void(const Received&)> take, std::function<void(std::uint32_t)> dropped);
 
+    /// Calls `take` for what the kernel holds already, and `dropped` for what it threw away last: before the socket is
+    /// destroyed, so that nothing that came is lost unheard. From within a call-back of any socket it does nothing.
+    void drain();
+
     /// One datagram, now. False when the kernel did not take it.
     bool send(std::span<const std::uint8_t> bytes);
     bool send_to(std::span<const std::uint8_t> bytes, const UdpAddress& to);

@@ -137,6 +137,10 @@ void Voice::Impl::on_voice_server(const VoiceServer& named) {
 }
 
 void Voice::Impl::end(EndReason reason, std::uint16_t code, const std::string& message) {
+    const int now = life;
+    if (const auto last = session) last->drain();
+    if (life != now) return;  // the listener has ended it
+
     const bool take_back = reason != EndReason::removed || asking;  // what was asked for may still be granted
     close();
     if (take_back) ask(std::nullopt);
@@ -252,8 +256,11 @@ nanoseconds Voice::Impl::back_off() {
 }
 
 void Voice::Impl::drop_session(std::uint16_t code, const std::string& reason) {
-    const std::shared_ptr<VoiceSession> gone = std::exchange(session, nullptr);
+    const std::shared_ptr<VoiceSession> gone = session;
     if (!gone) return;
+    gone->drain();
+    if (session != gone) return;  // the listener has ended it
+    session.reset();
     gone->abandon();
     if (!gone->was_connected()) return;
     generation = gone->generation();

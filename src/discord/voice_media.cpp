@@ -51,6 +51,11 @@ VoiceMedia::~VoiceMedia() {
     OPENSSL_cleanse(key_.data(), key_.size());
 }
 
+void VoiceMedia::drain() {
+    const auto held = shared_from_this();
+    if (socket_) socket_->drain();
+}
+
 void VoiceMedia::close() {
     socket_.reset();
     discovered_.set();

@@ -35,6 +35,8 @@ class VoiceMedia : public std::enable_shared_from_this<VoiceMedia> {
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
     [[nodiscard]] std::uint16_t last_seq() const { return static_cast<std::uint16_t>(next_seq_ - 1); }
 
+    /// Hears what has come already (UdpSocket::drain).
+    void drain();
     void close();
 
     [[nodiscard]] std::uint32_t ssrc() const { return ssrc_; }

@@ -51,6 +51,10 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
     net::Task<> lost() { return lost_.wait(); }
     [[nodiscard]] const SessionLoss& loss() const { return loss_; }
 
+    /// What came before the end is heard: to be called before abandon() while somebody listens, who may end it, too.
+    void drain() const {
+        if (was_connected_ && media_) media_->drain();
+    }
     /// Closes everything and calls nobody any more.
     void abandon();
 

@@ -136,6 +136,28 @@ TEST(UdpSocket, WhatTheKernelDropsIsCounted) {
     run_until(loop, [&] { return got + dropped == kSent + 1; });
 }
 
+TEST(UdpSocket, ALastReadingMissesNothing) {
+    net::Loop loop;
+    UdpSocket server = UdpSocket::bind(loop, loopback(), 4'096).value();
+    UdpSocket client = UdpSocket::connect(loop, server.local(), 1 << 20).value();
+    std::uint64_t got = 0;
+    std::uint64_t dropped = 0;
+    server.read_loop(
+        [&](const Received&) {
+            ++got;
+            server.drain();  // of no use here
+        },
+        [&](std::uint32_t n) { dropped += n; });
+    constexpr std::uint64_t kSent = 1'000;
+    for (std::uint64_t i = 0; i < kSent; ++i) ASSERT_TRUE(client.send(Bytes(200, 1)));
+    server.drain();
+    EXPECT_GT(got, 0U);
+    EXPECT_GT(dropped, 0U);
+    EXPECT_EQ(got + dropped, kSent);
+    server.drain();
+    EXPECT_EQ(got + dropped, kSent) << "each once";
+}
+
 TEST(UdpSocket, ARefusalIsSurvived) {
     net::Loop loop;
     std::optional<UdpSocket> nobody = UdpSocket::bind(loop, loopback(), 1 << 16).value();

@@ -678,6 +678,46 @@ TEST(Voice, LeavesAtOnce) {
     EXPECT_EQ(table.heard.events.size(), 2U) << "once";
 }
 
+TEST(Voice, WhatHasComeIsHeardBeforeASessionEnds) {
+    for (const bool left : {false, true}) {
+        VoiceTable table;
+        ASSERT_TRUE(table.join());
+        std::uint64_t heard_before = 0;
+        table.heard.then = [&] {
+            if (table.heard.events.size() == 1) heard_before = table.heard.packet_count;
+        };
+        for (std::uint16_t i = 0; i < 100; ++i) ASSERT_TRUE(table.server.voice(1, i, {1}));
+        if (left) {
+            table.voice->leave();
+        } else {
+            table.name_server("");
+        }
+        EXPECT_EQ(table.heard.story(), left ? "Connected Ended" : "Connected Disconnected");
+        EXPECT_EQ(heard_before, 100U);
+        table.idle(milliseconds(20));
+        EXPECT_EQ(table.heard.packet_count, 100U);
+    }
+}
+
+TEST(Voice, EndedByItsListenerWhileTheRestIsHeard) {
+    for (const bool destroyed : {false, true}) {
+        VoiceTable table;
+        ASSERT_TRUE(table.join());
+        table.heard.then = [&] {
+            if (table.heard.packet_count != 3 || !table.voice || table.heard.count<Ended>() > 0) return;
+            if (destroyed) {
+                table.voice.reset();
+            } else {
+                table.voice->leave();
+            }
+        };
+        for (std::uint16_t i = 0; i < 5; ++i) ASSERT_TRUE(table.server.voice(1, i, {1}));
+        table.name_server("");
+        EXPECT_EQ(table.heard.story(), destroyed ? "Connected" : "Connected Ended");
+        EXPECT_EQ(table.heard.packet_count, 3U);
+    }
+}
+
 TEST(Voice, JoinsAgainAfterLeavingWhateverEchoesCome) {
     VoiceTable table;
     ASSERT_TRUE(table.join());
