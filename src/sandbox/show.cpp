@@ -89,7 +89,7 @@ const Stage& Show::stage() const {
 }
 
 Status Show::begin(BootTime zero, UnixTime start, const std::filesystem::path& truth) {
-    auto begun = Truth::start(truth, start);
+    auto begun = Truth::start(truth, start, impl_->stage.players);
     if (!begun) return begun.error();
     impl_->thread.call([&] {
         impl_->truth = std::move(*begun);
