@@ -13,6 +13,7 @@ namespace lestapenna::discord {
 namespace {
 
 constexpr int kDiscoveryTries = 5;
+constexpr std::size_t kMostEarly = 256;  ///< a second of five people; a key later than that is a lost cause
 
 }  // namespace
 
@@ -90,19 +91,32 @@ void VoiceMedia::use_key(TransportMode mode, std::span<const std::uint8_t, kTran
     if (transport_ && transport_->mode() == mode && std::equal(key.begin(), key.end(), key_.begin())) return;
     std::copy(key.begin(), key.end(), key_.begin());
     transport_.emplace(mode, key);
+    const auto held = shared_from_this();  // the listener may let go of us
+    for (Early& early : std::exchange(early_, {})) {
+        if (!socket_) return;
+        hear(open_datagram(early.bytes, &*transport_), early.arrival);
+    }
 }
 
 void VoiceMedia::take(const Received& received) {
     if (!received.stamp_trusted) ++counts_->untrusted_stamps;
     const OpenedDatagram opened = open_datagram(received.bytes, transport_ ? &*transport_ : nullptr);
-    ++counts_->datagrams.by_kind[static_cast<std::size_t>(opened.kind)];
-    if (opened.kind == Datagram::voice) {
-        last_voice_ = received.arrival;
-        listener_->on_packet({opened.header, received.arrival, opened.payload});  // last: it may close us
-    } else if (opened.kind == Datagram::discovery && !ours_) {
+    if (!transport_ && opened.kind == Datagram::forged && early_.size() < kMostEarly) {
+        early_.push_back({{received.bytes.begin(), received.bytes.end()}, received.arrival});
+        return;
+    }
+    if (opened.kind == Datagram::discovery && !ours_) {
         ours_ = voice::parse_discovery(received.bytes);
         if (ours_) discovered_.set();
     }
+    hear(opened, received.arrival);  // last: the listener may close us
+}
+
+void VoiceMedia::hear(const OpenedDatagram& opened, BootTime arrival) {
+    ++counts_->datagrams.by_kind[static_cast<std::size_t>(opened.kind)];
+    if (opened.kind != Datagram::voice) return;
+    last_voice_ = arrival;
+    listener_->on_packet({opened.header, arrival, opened.payload});
 }
 
 bool VoiceMedia::send(std::uint32_t timestamp, std::span<const std::uint8_t> opus) {

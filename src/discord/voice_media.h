@@ -29,7 +29,8 @@ class VoiceMedia : public std::enable_shared_from_this<VoiceMedia> {
     /// where our packets come from. From then on the way is kept open.
     static net::Task<UdpAddress> discover(std::shared_ptr<VoiceMedia> self);
 
-    /// From now on packets are opened and sealed. The same key again changes nothing: its counter must go on.
+    /// From now on packets are opened and sealed, those that came before it first. The same key again changes nothing:
+    /// its counter must go on.
     void use_key(TransportMode mode, std::span<const std::uint8_t, kTransportKeyBytes> key);
 
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
@@ -50,7 +51,14 @@ class VoiceMedia : public std::enable_shared_from_this<VoiceMedia> {
   private:
     VoiceMedia(net::Loop& loop, UdpSocket socket, std::uint32_t ssrc, const VoiceTiming& timing, Listener& listener,
                VoiceCounts& counts);
+    /// A datagram that came before op 4 had brought its key: UDP may be faster than the websocket.
+    struct Early {
+        std::vector<std::uint8_t> bytes;
+        BootTime arrival;
+    };
+
     void take(const Received& received);
+    void hear(const OpenedDatagram& opened, BootTime arrival);
     static net::Task<> keep_open(std::shared_ptr<VoiceMedia> self);
 
     net::Loop& loop_;
@@ -65,6 +73,7 @@ class VoiceMedia : public std::enable_shared_from_this<VoiceMedia> {
     std::optional<UdpAddress> ours_;
     std::optional<Transport> transport_;
     std::array<std::uint8_t, kTransportKeyBytes> key_{};
+    std::vector<Early> early_;
     BootTime last_voice_{};
     std::uint16_t next_seq_;
     std::vector<std::uint8_t> outgoing_;

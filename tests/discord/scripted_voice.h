@@ -38,6 +38,7 @@ struct Manners {
     bool hello = true;
     bool ready = true;
     bool description = true;
+    int early_packets = 0;  ///< of SSRC 2002, sent ahead of op 4
     bool acks = true;
     int deaf_discoveries = 0;  ///< that many requests stay unanswered
     double heartbeat_interval_ms = 13'750;
@@ -86,12 +87,7 @@ class ScriptedVoice {
 
     // ---- over UDP
     bool datagram(const Bytes& bytes) { return state_->udp->send_to(bytes, state_->client.value()); }
-    bool voice(std::uint32_t ssrc, std::uint16_t seq, const Bytes& opus) {
-        Bytes bytes;
-        rtp::write({.marker = false, .payload_type = 120, .seq = seq, .timestamp = seq * 960U, .ssrc = ssrc}, {},
-                   bytes);
-        return state_->transport->seal(opus, bytes) && datagram(bytes);
-    }
+    bool voice(std::uint32_t ssrc, std::uint16_t seq, const Bytes& opus) { return state_->voice(ssrc, seq, opus); }
 
     // ---- what came
     [[nodiscard]] const std::vector<Json>& heard() const { return state_->heard; }
@@ -142,6 +138,13 @@ class ScriptedVoice {
         std::shared_ptr<net::WebSocket> socket;
         std::optional<discord::UdpSocket> udp;
         std::optional<discord::UdpAddress> client;
+        bool voice(std::uint32_t of, std::uint16_t seq, const Bytes& opus) {
+            Bytes bytes;
+            rtp::write({.marker = false, .payload_type = 120, .seq = seq, .timestamp = seq * 960U, .ssrc = of}, {},
+                       bytes);
+            return transport->seal(opus, bytes) && udp->send_to(bytes, client.value());
+        }
+
         std::optional<discord::Transport> transport;  // seals for the client
         std::optional<discord::Transport> opener;
         std::uint8_t key = 0;  // a new one for each session
@@ -200,6 +203,8 @@ class ScriptedVoice {
                 const Key key = key_of(++state.key);
                 state.transport.emplace(*discord::parse_transport_mode(mode), key);
                 state.opener.emplace(*discord::parse_transport_mode(mode), key);
+                for (int i = 0; i < manners.early_packets; ++i)
+                    EXPECT_TRUE(state.voice(2'002, static_cast<std::uint16_t>(i), {1, 2, 3}));
                 send(socket, {{"op", 4}, {"seq", 5}, {"d", {{"mode", mode}, {"secret_key", key}}}});
                 return;
             }

@@ -125,6 +125,15 @@ TEST(Voice, HearsEveryPacketAndWhoseItIs) {
     EXPECT_EQ(table.heard.last<UserDisconnected>()->user, kSpeaker);
 }
 
+TEST(Voice, WhatOutrunsItsKeyIsHeardAsSoonAsTheKeyIsThere) {
+    VoiceTable table;
+    table.server.manners().early_packets = 200;
+    ASSERT_TRUE(table.join());
+    ASSERT_TRUE(table.until([&] { return table.heard.packets.size() >= 200; }));
+    for (std::uint16_t i = 0; i < 200; ++i) EXPECT_EQ(table.heard.packets[i].header.seq, i);
+    EXPECT_EQ(table.voice->counts().datagrams.of(Datagram::forged), 0U);
+}
+
 TEST(Voice, OddDatagramsAreCountedAndHurtNobody) {
     VoiceTable table;
     ASSERT_TRUE(table.join());
