@@ -58,6 +58,7 @@ void VoiceMedia::drain() {
 }
 
 void VoiceMedia::close() {
+    counts_->datagrams.by_kind[static_cast<std::size_t>(Datagram::forged)] += std::exchange(early_, {}).size();
     socket_.reset();
     discovered_.set();
     closed_.set();
@@ -91,6 +92,10 @@ void VoiceMedia::use_key(TransportMode mode, std::span<const std::uint8_t, kTran
     if (transport_ && transport_->mode() == mode && std::equal(key.begin(), key.end(), key_.begin())) return;
     std::copy(key.begin(), key.end(), key_.begin());
     transport_.emplace(mode, key);
+}
+
+void VoiceMedia::take_early() {
+    if (!transport_) return;
     const auto held = shared_from_this();  // the listener may let go of us
     for (Early& early : std::exchange(early_, {})) {
         if (!socket_) return;

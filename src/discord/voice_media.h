@@ -29,9 +29,10 @@ class VoiceMedia : public std::enable_shared_from_this<VoiceMedia> {
     /// where our packets come from. From then on the way is kept open.
     static net::Task<UdpAddress> discover(std::shared_ptr<VoiceMedia> self);
 
-    /// From now on packets are opened and sealed, those that came before it first. The same key again changes nothing:
-    /// its counter must go on.
+    /// From now on packets are opened and sealed. The same key again changes nothing: its counter must go on.
     void use_key(TransportMode mode, std::span<const std::uint8_t, kTransportKeyBytes> key);
+    /// Hears what came before the key. After Connected has been said: to a listener nothing came before it.
+    void take_early();
 
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
     [[nodiscard]] std::uint16_t last_seq() const { return static_cast<std::uint16_t>(next_seq_ - 1); }

@@ -194,6 +194,7 @@ void VoiceSession::on(const voice::SessionDescription& description) {
     media_->use_key(description.mode, description.key);
     mode_ = description.mode;
     if (!connected_ && !resuming_) connect_up(false);
+    if (media_) media_->take_early();  // else the listener has ended it
 }
 
 void VoiceSession::on(const voice::Resumed&) {

@@ -198,13 +198,13 @@ class ScriptedVoice {
                 if (!manners.bytes_after_ready.empty()) socket.send(manners.bytes_after_ready);
                 return;
             case 1: {
-                if (!manners.description) return;
                 const auto mode = message.at("d").at("data").at("mode").get<std::string>();
                 const Key key = key_of(++state.key);
                 state.transport.emplace(*discord::parse_transport_mode(mode), key);
                 state.opener.emplace(*discord::parse_transport_mode(mode), key);
                 for (int i = 0; i < manners.early_packets; ++i)
                     EXPECT_TRUE(state.voice(2'002, static_cast<std::uint16_t>(i), {1, 2, 3}));
+                if (!manners.description) return;
                 send(socket, {{"op", 4}, {"seq", 5}, {"d", {{"mode", mode}, {"secret_key", key}}}});
                 return;
             }

@@ -128,6 +128,7 @@ TEST(Voice, HearsEveryPacketAndWhoseItIs) {
 TEST(Voice, WhatOutrunsItsKeyIsHeardAsSoonAsTheKeyIsThere) {
     VoiceTable table;
     table.server.manners().early_packets = 200;
+    table.heard.then = [&] { EXPECT_EQ(table.heard.count<Connected>(), 1U) << "what was an outage ends with that"; };
     ASSERT_TRUE(table.join());
     ASSERT_TRUE(table.until([&] { return table.heard.packets.size() >= 200; }));
     for (std::uint16_t i = 0; i < 200; ++i) EXPECT_EQ(table.heard.packets[i].header.seq, i);
@@ -685,6 +686,38 @@ TEST(Voice, LeavesAtOnce) {
     EXPECT_EQ(table.server.closes()[0], 1'000);
     table.voice->leave();
     EXPECT_EQ(table.heard.events.size(), 2U) << "once";
+}
+
+TEST(Voice, EndedByItsListenerWhileWhatOutranTheKeyIsHeard) {
+    for (const bool destroyed : {false, true}) {
+        for (const std::uint64_t packets : {0U, 3U}) {
+            VoiceTable table;
+            table.server.manners().early_packets = 5;
+            table.heard.then = [&] {
+                if (table.heard.packet_count != packets || !table.voice || table.heard.count<Ended>() > 0) return;
+                if (destroyed) {
+                    table.voice.reset();
+                } else {
+                    table.voice->leave();
+                }
+            };
+            table.voice->join(kChannel);
+            ASSERT_TRUE(table.until([&] { return destroyed ? !table.voice : table.heard.count<Ended>() == 1; }));
+            table.idle(milliseconds(20));
+            EXPECT_EQ(table.heard.story(), destroyed ? "Connected" : "Connected Ended");
+            EXPECT_EQ(table.heard.packet_count, packets);
+        }
+    }
+}
+
+TEST(Voice, WhatOutranAKeyThatNeverCameIsCounted) {
+    auto options = VoiceTable::options();
+    options.timing.open = milliseconds(300);
+    VoiceTable table(options);
+    table.server.manners().early_packets = 5;
+    table.server.manners().description = false;
+    table.voice->join(kChannel);
+    ASSERT_TRUE(table.until([&] { return table.voice->counts().datagrams.of(Datagram::forged) == 5; }));
 }
 
 TEST(Voice, WhatHasComeIsHeardBeforeASessionEnds) {
