@@ -3,8 +3,8 @@
 //
 //     const auto frame = parse_json(message);                       // nothing: no JSON
 //     const auto op = json::integer<int>(*frame, "op");             // nothing: absent, no number, or none that fits
-//     int const Json& data = json::object(*frame, "d");                 // an empty object when it is none for (const
-//     Json& member : json::array(data, "members")) ...   // no turn when it is no array
+//     const Json& data = json::object(*frame, "d");                 // an empty object when it is none
+//     for (const Json& one : json::array(data, "members")) use(one);  // no turn when it is no array
 //
 // Pure; any thread.
 #pragma once
