@@ -34,7 +34,8 @@ struct GatewayTiming {
     nanoseconds hello = seconds(20);
     nanoseconds ready = seconds(30);
     nanoseconds invalid_session_least = seconds(1);  ///< after op 9: a random wait between these two
-    nanoseconds invalid_session_most = seconds(5);
+    /// Discord advises 1 to 5 s; with 3 a session that is gone for good costs a table less than 5 s of audio.
+    nanoseconds invalid_session_most = seconds(3);
     nanoseconds backoff_first = seconds(1);  ///< doubled at each failure in a row, with jitter
     nanoseconds backoff_most = seconds(60);
     nanoseconds rate_limited = seconds(60);  ///< after close 4008
