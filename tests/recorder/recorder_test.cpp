@@ -163,6 +163,45 @@ TEST_F(Live, AnotherVoiceServerIsAnOutageAndNobodysEnd) {
     for (const auto& connection : timeline.connections) EXPECT_EQ(connection.streams.size(), 2U) << "a new SSRC";
 }
 
+TEST_F(Live, WhoIsNamedLateIsNamedFromTheFirstPacketOn) {
+    open(2);
+    ASSERT_NO_FATAL_FAILURE(log_in());
+    ASSERT_TRUE(start().ok());
+    direct([&](sandbox::Loopback& discord) {
+        auto& server = discord.voice_server(stage().voice);
+        server.speaking_news(stage().bot.user, sandbox::SpeakingNews::late, milliseconds(1'500));
+    });
+    talk(bot_->start_time());
+    ASSERT_TRUE(hears_more(50));
+    ASSERT_TRUE(eventually([&] { return all<journal::Binding>().size() >= 2; }));
+    ASSERT_TRUE(bot_->stop().ok());
+    const auto timeline = this->timeline();
+    ASSERT_EQ(timeline.connections.size(), 2U);
+    for (const auto& connection : timeline.connections) {
+        EXPECT_NE(connection.user, UserId{});
+        EXPECT_TRUE(connection.has_audio());
+    }
+    EXPECT_LT(all<journal::Packet>().front().arrival, all<journal::Binding>().front().at);
+}
+
+TEST_F(Live, WhoIsNeverNamedIsRecordedAllTheSame) {
+    open(1);
+    ASSERT_NO_FATAL_FAILURE(log_in());
+    ASSERT_TRUE(start().ok());
+    direct([&](sandbox::Loopback& discord) {
+        discord.voice_server(stage().voice).speaking_news(stage().bot.user, sandbox::SpeakingNews::never);
+    });
+    talk(bot_->start_time());
+    ASSERT_TRUE(hears_more(100));
+    ASSERT_TRUE(bot_->stop().ok());
+    const auto timeline = this->timeline();
+    ASSERT_EQ(timeline.connections.size(), 2U);
+    EXPECT_EQ(timeline.connections.front().user, stage().players.front()) << "who was seen, and never heard";
+    EXPECT_FALSE(timeline.connections.front().has_audio());
+    EXPECT_EQ(timeline.connections.back().user, UserId{}) << "who was heard, and never named";
+    EXPECT_EQ(timeline.counts_of(UserId{}).received, all<journal::Packet>().size());
+}
+
 TEST_F(Live, ALostMainGatewayChangesNothing) {
     ASSERT_NO_FATAL_FAILURE(record(2));
     direct([&](sandbox::Loopback& discord) { discord.drop_gateway(stage().bot.user); });
