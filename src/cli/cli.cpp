@@ -6,8 +6,11 @@
 #include <exception>
 #include <span>
 
+#include <nlohmann/json.hpp>
+
 #include "base/nearest.h"
 #include "base/text.h"
+#include "cli/cli11.h"
 #include "cli/context.h"
 #include "cli/demo.h"
 #include "cli/export.h"

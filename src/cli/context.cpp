@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <nlohmann/json.hpp>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/log.h"
+#include "cli/cli11.h"
 
 namespace lestapenna::cli {
 

@@ -10,16 +10,19 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "base/config.h"
 #include "base/parallel.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "cli/cli.h"
-#include "cli/cli11.h"
 #include "store/store.h"
 #include "workflows/session.h"
+
+namespace CLI {
+class App;
+}
 
 namespace lestapenna::cli {
 

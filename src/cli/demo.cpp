@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "cli/cli11.h"
 #include "cli/finish.h"
 #include "cli/live_table.h"
 #include "cli/names.h"

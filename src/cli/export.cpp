@@ -6,8 +6,10 @@
 #include <system_error>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "cli/cli11.h"
 #include "cli/finish.h"
 #include "render/export.h"
 

@@ -1,6 +1,7 @@
 #include "cli/import.h"
 
 #include "base/log.h"
+#include "cli/cli11.h"
 #include "cli/import_capture.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "cli/cli11.h"
 #include "journal/reader.h"
 #include "journal/writer.h"
 

@@ -1,5 +1,6 @@
 #include "cli/master.h"
 
+#include "cli/cli11.h"
 #include "cli/finish.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"

@@ -8,11 +8,13 @@
 #include <boost/asio/post.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/cli11.h"
 #include "cli/line_reader.h"
 #include "cli/names.h"
 #include "net/blocking.h"

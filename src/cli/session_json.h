@@ -4,6 +4,8 @@
 
 #include <string_view>
 
+#include <nlohmann/json.hpp>
+
 #include "catalog/catalog.h"
 #include "cli/context.h"
 #include "store/store.h"

@@ -1,5 +1,6 @@
 #include "cli/sessions.h"
 
+#include "cli/cli11.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"
 

@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "catalog/catalog.h"
+#include "cli/cli11.h"
 #include "cli/context.h"
 #include "small_filesystem.h"
 
