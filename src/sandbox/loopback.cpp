@@ -361,8 +361,8 @@ void Loopback::mute_heartbeat_acks(UserId bot, bool muted) {
     impl_->gateway->mute_acks(bot, muted);
 }
 
-void Loopback::send_raw(UserId bot, std::string text) {
-    impl_->gateway->send_raw(bot, std::move(text));
+void Loopback::send_raw(UserId bot, const std::string& text) {
+    impl_->gateway->send_raw(bot, text);
 }
 
 void Loopback::hold_voice_answers(UserId bot, bool hold) {

@@ -122,7 +122,7 @@ class Loopback {
     void ask_reconnect(UserId bot);               ///< op 7
     void invalidate(UserId bot, bool resumable);  ///< op 9
     void mute_heartbeat_acks(UserId bot, bool muted);
-    void send_raw(UserId bot, std::string text);     ///< whatever it is, as a text frame
+    void send_raw(UserId bot, const std::string& text);     ///< whatever it is, as a text frame
     void hold_voice_answers(UserId bot, bool hold);  ///< op 4 gets no answer, as in a full channel
 
     // ---- trouble with voice
