@@ -122,8 +122,8 @@ class Loopback {
     void ask_reconnect(UserId bot);               ///< op 7
     void invalidate(UserId bot, bool resumable);  ///< op 9
     void mute_heartbeat_acks(UserId bot, bool muted);
-    void send_raw(UserId bot, const std::string& text);     ///< whatever it is, as a text frame
-    void hold_voice_answers(UserId bot, bool hold);  ///< op 4 gets no answer, as in a full channel
+    void send_raw(UserId bot, const std::string& text);  ///< whatever it is, as a text frame
+    void hold_voice_answers(UserId bot, bool hold);      ///< op 4 gets no answer, as in a full channel
 
     // ---- trouble with voice
     /// VOICE_SERVER_UPDATE with another server for all in the channel; with `null_first` the null endpoint comes first.
