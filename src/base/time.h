@@ -49,6 +49,15 @@ using BootTime = BootClock::time_point;
 using UnixTime = std::chrono::sys_time<milliseconds>;
 UnixTime unix_now() noexcept;
 
+/// Both clocks at one instant.
+struct ClockReading {
+    BootTime boot;
+    std::chrono::sys_time<nanoseconds> wall;
+};
+/// Read again when the thread lost the CPU between the two (reading takes 0.1 us, a lost time slice is milliseconds,
+/// and all of it would be the error of whatever is converted by it). Thread: any.
+ClockReading read_clocks() noexcept;
+
 /// Nearest sample at or before `t`.
 constexpr SamplePos floor_samples(SessionTime t) {
     return std::chrono::floor<Samples>(t);

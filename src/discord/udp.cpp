@@ -10,7 +10,6 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 namespace lestapenna::discord {
@@ -23,37 +22,17 @@ constexpr int kBatchesInARow = 4;
 constexpr int kMostBatches = 1'024;
 constexpr nanoseconds kStampSlack = milliseconds(1);
 
-nanoseconds realtime(const timespec& time) {
-    return seconds{time.tv_sec} + nanoseconds{time.tv_nsec};
-}
-
-struct Clocks {
-    BootTime boot;
-    nanoseconds real{0};
-};
-/// Both clocks at one instant: read again when the thread lost the CPU in between (the reads take 0.1 us, a lost time
-/// slice is milliseconds, and all of it would be an error of each arrival).
-Clocks read_clocks() {
-    Clocks best{};
-    nanoseconds least = nanoseconds::max();
-    for (int tries = 0; tries < 4 && least > std::chrono::microseconds(20); ++tries) {
-        const BootTime before = BootClock::now();
-        timespec real{};
-        clock_gettime(CLOCK_REALTIME, &real);
-        const nanoseconds took = BootClock::now() - before;
-        if (took >= least) continue;
-        least = took;
-        best = {before + took / 2, realtime(real)};
-    }
-    return best;
+using WallTime = std::chrono::sys_time<nanoseconds>;  // CLOCK_REALTIME
+WallTime wall_time(const timespec& time) {
+    return WallTime(seconds{time.tv_sec} + nanoseconds{time.tv_nsec});
 }
 
 struct Arrival {
     BootTime at;
     bool trusted = false;
 };
-Arrival arrival_of(nanoseconds stamp, const Clocks& now, BootTime last_empty) {
-    const nanoseconds age = now.real - stamp;
+Arrival arrival_of(WallTime stamp, const ClockReading& now, BootTime last_empty) {
+    const nanoseconds age = now.wall - stamp;
     if (age < nanoseconds{0} || age > now.boot - last_empty + kStampSlack) return {now.boot, false};
     return {now.boot - age, true};
 }
@@ -131,7 +110,7 @@ class Batch {
     }
 
     struct Control {
-        std::optional<nanoseconds> stamp;
+        std::optional<WallTime> stamp;
         std::optional<std::uint32_t> drops;  // the socket's, since it was opened
     };
     [[nodiscard]] Control control(std::size_t i) {
@@ -142,7 +121,7 @@ class Batch {
             if (c->cmsg_type == SCM_TIMESTAMPNS) {
                 timespec stamp{};
                 std::memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
-                control.stamp = realtime(stamp);
+                control.stamp = wall_time(stamp);
             } else if (c->cmsg_type == SO_RXQ_OVFL) {
                 std::uint32_t drops = 0;
                 std::memcpy(&drops, CMSG_DATA(c), sizeof drops);
@@ -284,7 +263,7 @@ struct UdpSocket::Impl : std::enable_shared_from_this<UdpSocket::Impl> {
     void hand_over(std::size_t count) {
         Batch& batch = Batch::of_this_thread();
         batch.in_hand = true;
-        const Clocks now = read_clocks();
+        const ClockReading now = read_clocks();
         for (std::size_t i = 0; i < count && !closed; ++i) {
             const Batch::Control control = batch.control(i);
             if (control.drops) note_drops(*control.drops);

@@ -24,10 +24,9 @@ struct TimeZero {
     BootTime anchor;
 };
 TimeZero time_zero() {
-    const auto wall = std::chrono::system_clock::now();
-    const BootTime boot = BootClock::now();
-    const auto start = std::chrono::floor<milliseconds>(wall);
-    return {start, boot - (wall - start)};
+    const ClockReading now = read_clocks();
+    const auto start = std::chrono::floor<milliseconds>(now.wall);
+    return {start, now.boot - (now.wall - start)};
 }
 
 }  // namespace
@@ -90,7 +89,9 @@ net::Task<Result<journal::Writer>> Recorder::Impl::open_journal() {
                  options = tools.journal]() -> Result<journal::Writer> {
         if (auto listed = catalog.insert_session(row); !listed) return listed.error();
         auto opened = journal::Writer::open(committer, root, head, options);
-        if (!opened) static_cast<void>(catalog.set_status(row.id, catalog::SessionStatus::failed));
+        if (opened) return opened;
+        if (auto marked = catalog.set_status(row.id, catalog::SessionStatus::failed); !marked)
+            log().warn("session {}: {}", row.id.text(), marked.error().message);
         return opened;
     };
     co_return co_await tools.blocking.run(std::move(work));
@@ -172,10 +173,10 @@ net::Task<Status> Recorder::start() {
 net::Task<> Recorder::Impl::tick(std::shared_ptr<Impl> self) {
     BootTime next = BootClock::now();
     while (self->state == State::recording) {
-        const BootTime now = BootClock::now();
-        self->capture->tick(now, unix_now());
-        while (next <= now) next += kClockEvery;
-        static_cast<void>(co_await self->ending.wait_for(next - now));
+        const ClockReading now = read_clocks();
+        self->capture->tick(now.boot, std::chrono::floor<milliseconds>(now.wall));
+        while (next <= now.boot) next += kClockEvery;
+        static_cast<void>(co_await self->ending.wait_for(next - now.boot));
     }
 }
 

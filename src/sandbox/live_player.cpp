@@ -15,20 +15,10 @@ namespace {
 
 using std::chrono::microseconds;
 
-/// Where the wall clock shows zero on the boot clock. Read between two looks at the boot clock, the closest of a few:
-/// between two lines of code may lie a time slice of somebody else.
+/// What the wall clock shows at `zero`, since 1970.
 nanoseconds unix_time_of(BootTime zero) {
-    nanoseconds closest = nanoseconds::max();
-    nanoseconds offset{0};
-    for (int i = 0; i < 5; ++i) {
-        const BootTime before = BootClock::now();
-        const auto wall = std::chrono::system_clock::now().time_since_epoch();
-        const BootTime after = BootClock::now();
-        if (after - before >= closest) continue;
-        closest = after - before;
-        offset = wall - (before + (after - before) / 2).time_since_epoch();
-    }
-    return zero.time_since_epoch() + offset;
+    const ClockReading now = read_clocks();
+    return now.wall.time_since_epoch() + (zero - now.boot);
 }
 
 std::int64_t unix_now_us() {
