@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "discord/backoff.h"
 #include "discord/gateway_messages.h"
 #include "discord/window.h"
 #include "net/websocket.h"
@@ -144,7 +145,6 @@ struct Gateway::Impl : std::enable_shared_from_this<Gateway::Impl> {
     template <class T>
     static Task<std::optional<T>> unless_stopped(std::shared_ptr<Impl> self, Task<T> task);
     nanoseconds length_of(Pause pause);
-    nanoseconds between(nanoseconds least, nanoseconds most);
 
     void stop();
     Next after(const net::Closed& closed);
@@ -244,19 +244,14 @@ Task<std::optional<T>> Gateway::Impl::unless_stopped(std::shared_ptr<Impl> self,
     co_return std::move(outcome->value);
 }
 
-nanoseconds Gateway::Impl::between(nanoseconds least, nanoseconds most) {
-    return nanoseconds(
-        std::uniform_int_distribution<std::int64_t>(least.count(), std::max(least, most).count())(random));
-}
-
 nanoseconds Gateway::Impl::length_of(Pause pause) {
     const GatewayTiming& timing = options.timing;
     if (pause == Pause::rate_limited) return timing.rate_limited;
-    if (pause == Pause::invalid_session) return between(timing.invalid_session_least, timing.invalid_session_most);
-    // The last half is random, so that many bots do not come back at once.
-    const nanoseconds full =
-        std::min(timing.backoff_first * (1 << std::clamp(failures - 1, 0, 10)), timing.backoff_most);
-    return between(full / 2, full);
+    if (pause == Pause::invalid_session) {
+        return between(timing.invalid_session_least, timing.invalid_session_most, random);
+    }
+    const nanoseconds full = doubled(timing.backoff_first, failures, timing.backoff_most);
+    return between(full / 2, full, random);
 }
 
 Next Gateway::Impl::after(const net::Closed& closed) {
@@ -310,7 +305,7 @@ Task<> Gateway::Impl::insist(std::shared_ptr<Link> on, nanoseconds time, bool Li
 }
 
 Task<> Gateway::Impl::beat(std::shared_ptr<Impl> self, std::shared_ptr<Link> on, nanoseconds interval) {
-    nanoseconds wait = self->between(nanoseconds(0), interval);  // else all bots beat at once after an outage
+    nanoseconds wait = between(nanoseconds(0), interval, self->random);  // else all bots beat at once after an outage
     while (!co_await on->over.wait_for(wait)) {
         if (!on->acknowledged) {
             ++self->counts.zombies;
@@ -386,7 +381,6 @@ void Gateway::Impl::on_dispatch(Link& on, const GatewayFrame& frame) {
     }
     if (ready != nullptr || std::holds_alternative<Resumed>(event)) {
         on.stands = true;
-        failures = 0;
         log().info("discord: the session {}", ready != nullptr ? "stands" : "goes on");
     }
     if (const auto* state = std::get_if<VoiceState>(&event)) follow_own_state(*state);

@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/log.h"
+#include "discord/backoff.h"
 #include "discord/rest_answers.h"
 #include "discord/rest_calls.h"
 #include "discord/rest_limits.h"
@@ -242,10 +243,10 @@ net::HttpRequest Rest::Impl::request_of(const Call& call) const {
     return request;
 }
 
-/// Doubled at each failure, the last half of it random, so that many bots do not come back at once.
 nanoseconds Rest::Impl::backoff(int failures) {
-    const nanoseconds full = options.timing.backoff_first * (1 << std::clamp(failures - 1, 0, 6));
-    return full / 2 + nanoseconds(std::uniform_int_distribution<std::int64_t>(0, full.count() / 2)(random));
+    const nanoseconds first = options.timing.backoff_first;
+    const nanoseconds full = doubled(first, failures, 64 * first);
+    return between(full / 2, full, random);
 }
 
 std::string Rest::Impl::nonce() {

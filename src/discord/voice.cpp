@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "discord/backoff.h"
 #include "discord/voice_close.h"
 #include "discord/voice_session.h"
 
@@ -248,11 +249,8 @@ nanoseconds Voice::Impl::after(const SessionLoss& loss, const CloseRule& rule) {
 /// At once the first time, then 1, 2, 4, 8, 16 s, a quarter more or less.
 nanoseconds Voice::Impl::back_off() {
     if (failures++ == 0) return nanoseconds{0};
-    nanoseconds wait = options.timing.backoff_first;
-    for (int i = 2; i < failures && wait < options.timing.backoff_most; ++i) wait *= 2;
-    wait = std::min(wait, options.timing.backoff_most);
-    std::uniform_int_distribution<nanoseconds::rep> jitter(wait.count() * 3 / 4, wait.count() * 5 / 4);
-    return nanoseconds{jitter(random)};
+    const nanoseconds wait = doubled(options.timing.backoff_first, failures - 1, options.timing.backoff_most);
+    return between(wait * 3 / 4, wait * 5 / 4, random);
 }
 
 void Voice::Impl::drop_session(std::uint16_t code, const std::string& reason) {

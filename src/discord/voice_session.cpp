@@ -85,11 +85,16 @@ void VoiceSession::deadline(nanoseconds after, const char* what) {
     });
 }
 
+/// Not only cancelled: one that has run out already and waits for its turn looks at the time.
+void VoiceSession::no_deadline() {
+    deadline_.expires_at(std::chrono::steady_clock::time_point::max());
+}
+
 void VoiceSession::lose(SessionLoss loss) {
     ++attempt_;
     stood_ = connected_ ? BootClock::now() - connected_at_ : nanoseconds{0};
     connected_ = false;
-    deadline_.expires_at(std::chrono::steady_clock::time_point::max());
+    no_deadline();
     if (link_) {
         link_->gone.set();
         link_->socket->drop();
@@ -120,7 +125,7 @@ void VoiceSession::connect_up(bool resumed) {
     was_connected_ = true;
     resuming_ = false;
     connected_at_ = BootClock::now();
-    deadline_.expires_at(std::chrono::steady_clock::time_point::max());
+    no_deadline();
     if (!resumed && setting_.options.greet) {
         start_greeting();
     } else if (speaking_) {
@@ -178,7 +183,7 @@ void VoiceSession::on(const voice::Ready& ready) {
     if (!media) return lose({0, media.error().message});
     media_ = *media;
     mode_ = *mode;
-    deadline_.expires_at(std::chrono::steady_clock::time_point::max());  // discovery keeps its own time
+    no_deadline();  // discovery keeps its own time
     net::spawn(setting_.loop, find_address(shared_from_this(), media_, *mode));
 }
 

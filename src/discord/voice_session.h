@@ -94,6 +94,7 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
 
     void start(bool resuming);
     void deadline(nanoseconds after, const char* what);
+    void no_deadline();
     void lose(SessionLoss loss);
     void connect_up(bool resumed);
     void emit(const VoiceEvent& event);
