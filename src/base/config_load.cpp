@@ -14,13 +14,6 @@ constexpr std::size_t kMaxConfigBytes = 1U << 20;
 constexpr std::size_t kMaxSecretBytes = 16U << 10;
 constexpr std::string_view kDefaultFile = "lestapenna.toml";
 constexpr std::string_view kDotenv = ".env";
-constexpr std::string_view kBlanks = " \t\r";
-
-std::string_view trimmed(std::string_view text) {
-    const auto begin = text.find_first_not_of(kBlanks);
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
 
 bool is_variable_name(std::string_view name) {
     const auto allowed = [](char c) {

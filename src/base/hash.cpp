@@ -55,11 +55,11 @@ Digest Sha256::of(std::span<const std::uint8_t> bytes) {
     return hash.digest();
 }
 
-std::string hex(const Digest& digest) {
+std::string hex(std::span<const std::uint8_t> bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string text;
-    text.reserve(2 * digest.size());
-    for (const std::uint8_t byte : digest) {
+    text.reserve(2 * bytes.size());
+    for (const std::uint8_t byte : bytes) {
         text += kDigits[byte >> 4];
         text += kDigits[byte & 15];
     }

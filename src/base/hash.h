@@ -36,7 +36,7 @@ class Sha256 {
     std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
-/// 64 lowercase hexadecimal digits.
-std::string hex(const Digest& digest);
+/// Two lowercase hexadecimal digits a byte.
+std::string hex(std::span<const std::uint8_t> bytes);
 
 }  // namespace lestapenna

@@ -12,4 +12,9 @@ std::string one_line(std::string_view text, std::size_t max = 4096);
 /// The same in double quotes, cut at 60.
 std::string in_quotes(std::string_view text);
 
+/// Without what stands in `blanks` at either end.
+std::string_view trimmed(std::string_view text, std::string_view blanks = " \t\r\n");
+/// Equal but for the case of ASCII letters.
+bool same_word(std::string_view a, std::string_view b);
+
 }  // namespace lestapenna

@@ -6,14 +6,6 @@
 namespace lestapenna::discord {
 namespace {
 
-constexpr std::size_t kKeepAliveBytes = 8;
-constexpr std::size_t kDiscoveryBytes = 74;
-
-bool is_discovery(std::span<const std::uint8_t> datagram) {
-    return datagram.size() == kDiscoveryBytes && datagram[0] == 0 && datagram[1] == 2 && datagram[2] == 0 &&
-           datagram[3] == kDiscoveryBytes - 4;
-}
-
 /// Some voice servers send packets with no more than one byte that is not zero (discord-voice.md section 6). In what
 /// people say the first byte, Opus' configuration, is not 0, and nothing more is looked at.
 bool is_blank(std::span<const std::uint8_t> payload) {
@@ -48,6 +40,11 @@ Datagram kind_of(rtp::Reject reject) {
 }
 
 }  // namespace
+
+bool is_discovery_answer(std::span<const std::uint8_t> datagram) {
+    return datagram.size() == kDiscoveryBytes && datagram[0] == 0 && datagram[1] == 2 && datagram[2] == 0 &&
+           datagram[3] == kDiscoveryBytes - 4;
+}
 
 const char* to_string(Datagram kind) {
     switch (kind) {
@@ -88,7 +85,7 @@ std::uint64_t DatagramCounts::total() const {
 OpenedDatagram open_datagram(std::span<std::uint8_t> datagram, Transport* transport) {
     if (datagram.size() == kKeepAliveBytes) return {.kind = Datagram::keep_alive};
     if (datagram.size() > kMaxDatagramBytes) return {.kind = Datagram::too_long};
-    if (is_discovery(datagram)) return {.kind = Datagram::discovery};
+    if (is_discovery_answer(datagram)) return {.kind = Datagram::discovery};
     const rtp::Front front = rtp::parse_front(datagram);
     if (front.reject != rtp::Reject::none) return {.kind = kind_of(front.reject), .header = front.header};
     if (datagram.size() < front.bytes + kTransportOverhead) {

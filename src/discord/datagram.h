@@ -15,6 +15,11 @@ namespace lestapenna::discord {
 /// Longest datagram taken whole; Ethernet's 1500 and some.
 inline constexpr std::size_t kMaxDatagramBytes = 2'048;
 
+inline constexpr std::size_t kKeepAliveBytes = 8;
+/// Of IP discovery, request and answer (discord-voice.md section 5).
+inline constexpr std::size_t kDiscoveryBytes = 74;
+bool is_discovery_answer(std::span<const std::uint8_t> datagram);
+
 enum class Datagram : std::uint8_t {
     voice,
     keep_alive,  ///< 8 bytes

@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <sodium.h>
 
+#include "base/free.h"
+
 namespace lestapenna::discord {
 namespace {
 
@@ -15,10 +17,7 @@ constexpr std::size_t kXChaChaNonceBytes = crypto_aead_xchacha20poly1305_ietf_NP
 static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == kTransportKeyBytes);
 static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == kTransportTagBytes);
 
-struct FreeContext {
-    void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }  // wipes the key
-};
-using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
+using Context = std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX_free>>;  // wipes the key
 
 /// The key schedule is done once; each packet only sets its nonce.
 Context make_gcm(std::span<const std::uint8_t, kTransportKeyBytes> key, bool encrypt) {

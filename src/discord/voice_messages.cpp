@@ -188,16 +188,14 @@ std::string speaking(bool on, std::uint32_t ssrc) {
     return message(5, std::move(data));
 }
 
-std::array<std::uint8_t, 74> discovery_request(std::uint32_t ssrc) {
-    std::array<std::uint8_t, 74> request{0, 1, 0, 70};
+std::array<std::uint8_t, kDiscoveryBytes> discovery_request(std::uint32_t ssrc) {
+    std::array<std::uint8_t, kDiscoveryBytes> request{0, 1, 0, kDiscoveryBytes - 4};
     for (std::size_t i = 0; i < 4; ++i) request[4 + i] = static_cast<std::uint8_t>(ssrc >> (24 - 8 * i));
     return request;
 }
 
 std::optional<UdpAddress> parse_discovery(std::span<const std::uint8_t> datagram) {
-    if (datagram.size() != 74 || datagram[0] != 0 || datagram[1] != 2 || datagram[2] != 0 || datagram[3] != 70) {
-        return std::nullopt;
-    }
+    if (!is_discovery_answer(datagram)) return std::nullopt;
     const auto text = datagram.subspan(8, 64);
     const auto end = std::find(text.begin(), text.end(), std::uint8_t{0});
     const auto port = static_cast<std::uint16_t>(datagram[72] << 8 | datagram[73]);

@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "discord/datagram.h"
 #include "discord/transport.h"
 #include "discord/udp.h"
 
@@ -70,8 +71,8 @@ std::string select_protocol(const UdpAddress& ours, TransportMode mode);
 std::string heartbeat(std::int64_t nonce, std::int32_t seq_ack);
 std::string speaking(bool on, std::uint32_t ssrc);
 
-/// The 74 bytes that ask a voice server for our address (section 5).
-std::array<std::uint8_t, 74> discovery_request(std::uint32_t ssrc);
+/// What asks a voice server for our address (section 5).
+std::array<std::uint8_t, kDiscoveryBytes> discovery_request(std::uint32_t ssrc);
 /// Nothing when the datagram is no answer, or the address in it is none.
 std::optional<UdpAddress> parse_discovery(std::span<const std::uint8_t> datagram);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
 #include "net/random.h"
 
 namespace lestapenna::net {
@@ -10,24 +11,11 @@ namespace lestapenna::net {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_word(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
+constexpr std::string_view kBlank = " \t";  // OWS, RFC 9110 section 5.6.3
 
 bool is_token_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
 }
 
 // How browsers and node quote names (HTML standard, multipart/form-data): three characters, percent-encoded.
@@ -75,18 +63,18 @@ std::optional<std::string> take_quoted(std::string_view& text) {
 std::optional<Headers> parameters(std::string_view value) {
     Headers found;
     for (std::size_t semicolon = value.find(';'); semicolon != std::string_view::npos; semicolon = value.find(';')) {
-        value = trimmed(value.substr(semicolon + 1));
+        value = trimmed(value.substr(semicolon + 1), kBlank);
         const std::size_t equals = value.find('=');
         if (equals == std::string_view::npos) return value.empty() ? std::optional(found) : std::nullopt;
-        const std::string name(trimmed(value.substr(0, equals)));
-        value = trimmed(value.substr(equals + 1));
+        const std::string name(trimmed(value.substr(0, equals), kBlank));
+        value = trimmed(value.substr(equals + 1), kBlank);
         if (value.starts_with('"')) {
             value.remove_prefix(1);
             auto text = take_quoted(value);
             if (!text) return std::nullopt;
             found.emplace_back(name, std::move(*text));
         } else {
-            found.emplace_back(name, trimmed(value.substr(0, value.find(';'))));
+            found.emplace_back(name, trimmed(value.substr(0, value.find(';')), kBlank));
         }
     }
     return found;
@@ -103,7 +91,7 @@ std::optional<Headers> take_headers(std::string_view& text) {
         if (line.empty()) return headers;
         const std::size_t colon = line.find(':');
         if (colon == std::string_view::npos) return std::nullopt;
-        headers.emplace_back(line.substr(0, colon), trimmed(line.substr(colon + 1)));
+        headers.emplace_back(line.substr(0, colon), trimmed(line.substr(colon + 1), kBlank));
     }
 }
 
@@ -111,7 +99,7 @@ std::optional<FormPart> decode_part(std::string_view text) {
     const auto headers = take_headers(text);
     if (!headers) return std::nullopt;
     const auto disposition = headers->find("Content-Disposition");
-    if (!disposition || !same_word(trimmed(disposition->substr(0, disposition->find(';'))), "form-data")) {
+    if (!disposition || !same_word(trimmed(disposition->substr(0, disposition->find(';')), kBlank), "form-data")) {
         return std::nullopt;
     }
     const auto named = parameters(*disposition);
@@ -145,6 +133,18 @@ std::string_view path_of(std::string_view target) {
     return target.substr(0, target.find_first_of("?#"));
 }
 
+std::string_view query_parameter(std::string_view target, std::string_view name) {
+    const std::size_t query = target.find('?');
+    std::string_view rest = query == std::string_view::npos ? "" : target.substr(query + 1);
+    while (!rest.empty()) {
+        const auto pair = rest.substr(0, rest.find('&'));
+        rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+        const std::size_t equals = pair.find('=');
+        if (equals != std::string_view::npos && pair.substr(0, equals) == name) return pair.substr(equals + 1);
+    }
+    return {};
+}
+
 std::pair<std::string, std::string> encode_form(const std::vector<FormPart>& parts) {
     std::string boundary;
     do {
@@ -164,7 +164,8 @@ std::pair<std::string, std::string> encode_form(const std::vector<FormPart>& par
 }
 
 std::optional<std::vector<FormPart>> decode_form(std::string_view content_type, std::string_view body) {
-    if (!same_word(trimmed(content_type.substr(0, content_type.find(';'))), "multipart/form-data")) return std::nullopt;
+    if (!same_word(trimmed(content_type.substr(0, content_type.find(';')), kBlank), "multipart/form-data"))
+        return std::nullopt;
     const auto named = parameters(content_type);
     const auto boundary = named ? named->find("boundary") : std::nullopt;
     if (!boundary || boundary->empty() || boundary->size() > 70) return std::nullopt;  // 70: RFC 2046 section 5.1.1
@@ -179,7 +180,7 @@ std::optional<std::vector<FormPart>> decode_form(std::string_view content_type, 
     body.remove_prefix(first.size());
     std::vector<FormPart> parts;
     while (!body.starts_with("--")) {
-        body.remove_prefix(std::min(body.find_first_not_of(" \t"), body.size()));
+        body.remove_prefix(std::min(body.find_first_not_of(kBlank), body.size()));
         if (!body.starts_with(kLineEnd)) return std::nullopt;
         body.remove_prefix(kLineEnd.size());
         const std::size_t end = body.find(next);

@@ -35,6 +35,8 @@ struct HttpResponse {
 
 /// "/a/b?x=1" without what follows the path.
 std::string_view path_of(std::string_view target);
+/// "10" for "v" of "/?v=10&encoding=json", as it stands there; empty: not there.
+std::string_view query_parameter(std::string_view target, std::string_view name);
 
 /// One part of multipart/form-data (RFC 7578).
 struct FormPart {

@@ -12,6 +12,8 @@
 #include <curl/curl.h>
 #include <openssl/ssl.h>
 
+#include "base/free.h"
+#include "base/text.h"
 #include "net/trust_store.h"
 
 namespace lestapenna::net {
@@ -21,13 +23,6 @@ namespace {
 constexpr std::size_t kMaxHeaderBytes = 256u << 10;
 constexpr int kPollMs = 60'000;  // nothing depends on it: new work wakes the poll, and libcurl knows its own timers
 
-template <auto Function>
-struct Free {
-    template <class T>
-    void operator()(T* object) const noexcept {
-        Function(object);
-    }
-};
 using Easy = std::unique_ptr<CURL, Free<curl_easy_cleanup>>;
 using Multi = std::unique_ptr<CURLM, Free<curl_multi_cleanup>>;
 using List = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
@@ -56,12 +51,6 @@ using TransferPtr = std::shared_ptr<Transfer>;
 
 Error failed(const Transfer& transfer, const std::string& why) {
     return {ErrorKind::failed, "no answer from " + transfer.url.host + ": " + why};
-}
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kBlank = " \t\r\n";
-    text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
-    return text.substr(0, text.find_last_not_of(kBlank) + 1);
 }
 
 extern "C" std::size_t lestapenna_on_header(char* data, std::size_t, std::size_t size, void* user) {

@@ -5,17 +5,14 @@
 
 #include <openssl/rand.h>
 
+#include "base/hash.h"
+
 namespace lestapenna::net {
 
 std::string random_hex(std::size_t bytes) {
-    std::vector<unsigned char> random(bytes);
+    std::vector<std::uint8_t> random(bytes);
     if (RAND_bytes(random.data(), static_cast<int>(bytes)) != 1) std::abort();  // the system has no randomness at all
-    std::string text;
-    for (const unsigned char byte : random) {
-        text += "0123456789abcdef"[byte >> 4];
-        text += "0123456789abcdef"[byte & 15];
-    }
-    return text;
+    return hex(random);
 }
 
 }  // namespace lestapenna::net

@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/files.h"
+#include "base/free.h"
 #include "base/text.h"
 #include "net/random.h"
 #include "net/trust_store.h"
@@ -24,13 +25,6 @@ namespace {
 
 constexpr std::size_t kMaxCaBytes = 8u << 20;  // all of Debian's authorities are 0.2 MB
 
-template <auto Function>
-struct Free {
-    template <class T>
-    void operator()(T* object) const noexcept {
-        Function(object);
-    }
-};
 using Bio = std::unique_ptr<BIO, Free<BIO_free_all>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 using X509Ptr = std::unique_ptr<X509, Free<X509_free>>;
@@ -159,9 +153,7 @@ bool Url::loopback() const {
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(host, error);
     if (!error) return address.is_loopback();
-    constexpr std::string_view kLocalhost = "localhost";
-    return std::equal(host.begin(), host.end(), kLocalhost.begin(), kLocalhost.end(),
-                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+    return same_word(host, "localhost");
 }
 
 Result<Url> Url::parse(std::string_view text) {

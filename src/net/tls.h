@@ -22,8 +22,8 @@ struct Certificate {
     std::string certificate_pem;
     std::string key_pem;
 };
-/// A new P-256 key and a self-signed certificate, valid from yesterday for ten days, its own authority. Each name
-/// becomes a subjectAltName: an IP address or a DNS name.
+/// A new P-256 key and a self-signed certificate, valid from yesterday for ten years, its own authority. Each
+/// name becomes a subjectAltName: an IP address or a DNS name.
 Result<Certificate> make_self_signed(const std::vector<std::string>& names);
 
 /// Parts of an absolute http, https, ws or wss URL.

@@ -15,8 +15,6 @@ namespace intents = discord::intents;
 namespace {
 
 constexpr std::size_t kMostBytes = 4'096;            // of a client's frame; beyond: close 4002
-constexpr std::size_t kMostFrames = 120;             // a client may send in kFrameWindow; beyond: close 4008
-constexpr auto kFrameWindow = seconds(60);           // Gateway docs, "Rate Limiting"
 constexpr std::size_t kMostReplayed = 4'096;         // dispatches kept for a resume
 constexpr std::uint32_t kKnownIntents = 0x331'FFFF;  // bits 0 to 16, 20, 21, 24, 25
 
@@ -50,19 +48,6 @@ enum Close : std::uint16_t {
     kBadIntents = 4013,
     kRefusedIntents = 4014,
 };
-
-// Of "/?v=10&encoding=json"; empty: not there.
-std::string_view parameter(std::string_view target, std::string_view name) {
-    const auto query = target.find('?');
-    std::string_view rest = query == std::string_view::npos ? "" : target.substr(query + 1);
-    while (!rest.empty()) {
-        const auto pair = rest.substr(0, rest.find('&'));
-        rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-        const auto equals = pair.find('=');
-        if (equals != std::string_view::npos && pair.substr(0, equals) == name) return pair.substr(equals + 1);
-    }
-    return {};
-}
 
 std::string_view without_prefix(std::string_view token) {
     constexpr std::string_view kPrefix = "Bot ";
@@ -139,23 +124,23 @@ net::Task<> MainGateway::serve(net::HttpRequest request, std::unique_ptr<net::We
 }
 
 void MainGateway::welcome(const ConnectionPtr& connection, std::string_view target) {
-    const auto version = parameter(target, "v");
-    const auto encoding = parameter(target, "encoding");
+    const auto version = net::query_parameter(target, "v");
+    const auto encoding = net::query_parameter(target, "encoding");
     if (!version.empty() && version != "10" && version != "9") {
         return hang_up(connection, kBadVersion, "Invalid API version: this sandbox speaks v10.");
     }
-    if (!parameter(target, "compress").empty() || (!encoding.empty() && encoding != "json")) {
+    if (!net::query_parameter(target, "compress").empty() || (!encoding.empty() && encoding != "json")) {
         return hang_up(connection, kUnknownError, "This sandbox speaks uncompressed JSON only: switch the rest off.");
     }
     send(*connection, kHello, {{"heartbeat_interval", options_.heartbeat_interval.count()}});
 }
 
 void MainGateway::take(const ConnectionPtr& connection, const net::Message& message) {
-    const auto now = Clock::now();
-    auto& recent = connection->recent;
-    recent.push_back(now);
-    while (now - recent.front() > kFrameWindow) recent.pop_front();
-    if (recent.size() > kMostFrames) return hang_up(connection, kRateLimited, "You are being rate limited.");
+    const BootTime now = BootClock::now();
+    if (connection->frames.wait(now) > nanoseconds(0)) {
+        return hang_up(connection, kRateLimited, "You are being rate limited.");
+    }
+    connection->frames.note(now);
     if (message.binary || message.bytes.size() > kMostBytes) return hang_up(connection, kDecode, "Decode error.");
     const auto frame = discord::parse_json(message.bytes);
     const auto op = frame ? json::integer<int>(*frame, "op") : std::nullopt;

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "discord/window.h"
 #include "net/loop.h"
 #include "net/server.h"
 #include "sandbox/loopback.h"
@@ -88,12 +89,14 @@ class MainGateway : public std::enable_shared_from_this<MainGateway> {
         Clock::time_point lost;
         bool forgotten = false;  ///< can not be resumed
     };
+    static constexpr std::size_t kMostFrames = 120;  ///< in kFrameWindow; beyond: close 4008
+    static constexpr seconds kFrameWindow{60};       ///< Gateway docs, "Rate Limiting"
     struct Connection {
         explicit Connection(std::unique_ptr<net::WebSocket> accepted) : socket(std::move(accepted)) {}
         std::unique_ptr<net::WebSocket> socket;
-        std::shared_ptr<Session> session;  ///< null before identify and after op 9
-        std::optional<UserId> bot;         ///< stays known after the session was taken away
-        std::deque<Clock::time_point> recent;
+        std::shared_ptr<Session> session;                   ///< null before identify and after op 9
+        std::optional<UserId> bot;                          ///< stays known after the session was taken away
+        discord::Window frames{kMostFrames, kFrameWindow};  ///< it sent
         Clock::time_point last_beat = Clock::now();
         bool closed_by_us = false;
     };

@@ -23,7 +23,7 @@ void append(std::vector<std::uint8_t>& to, Bytes what) {
 }  // namespace
 
 bool is_keep_alive(Bytes datagram) {
-    return datagram.size() == 8;
+    return datagram.size() == discord::kKeepAliveBytes;
 }
 
 bool answer_keep_alive(std::span<std::uint8_t> datagram) {
@@ -33,12 +33,13 @@ bool answer_keep_alive(std::span<std::uint8_t> datagram) {
 }
 
 std::optional<std::uint32_t> discovery_request(Bytes datagram) {
-    if (datagram.size() != kDiscoveryBytes || read32(datagram, 0) != 0x0001'0046) return std::nullopt;
+    if (datagram.size() != discord::kDiscoveryBytes || read32(datagram, 0) != 0x0001'0046) return std::nullopt;
     return read32(datagram, 4);
 }
 
-std::array<std::uint8_t, kDiscoveryBytes> discovery_answer(std::uint32_t ssrc, const discord::UdpAddress& address) {
-    std::array<std::uint8_t, kDiscoveryBytes> answer{};
+std::array<std::uint8_t, discord::kDiscoveryBytes> discovery_answer(std::uint32_t ssrc,
+                                                                    const discord::UdpAddress& address) {
+    std::array<std::uint8_t, discord::kDiscoveryBytes> answer{};
     write32(answer, 0, 0x0002'0046);
     write32(answer, 4, ssrc);
     const std::string text = address.ip_text();

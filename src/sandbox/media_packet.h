@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "discord/datagram.h"
 #include "discord/udp.h"
 
 namespace lestapenna::sandbox {
@@ -21,10 +22,10 @@ bool is_keep_alive(Bytes datagram);
 /// Makes the answer of it where one is wanted (1337CAFE asks for 1337F00D). False: none is.
 bool answer_keep_alive(std::span<std::uint8_t> datagram);
 
-inline constexpr std::size_t kDiscoveryBytes = 74;
 /// The SSRC that asks for its address; nothing when the datagram is no discovery request.
 std::optional<std::uint32_t> discovery_request(Bytes datagram);
-std::array<std::uint8_t, kDiscoveryBytes> discovery_answer(std::uint32_t ssrc, const discord::UdpAddress& address);
+std::array<std::uint8_t, discord::kDiscoveryBytes> discovery_answer(std::uint32_t ssrc,
+                                                                    const discord::UdpAddress& address);
 
 /// A packet in the clear, where it lies.
 struct Packet {

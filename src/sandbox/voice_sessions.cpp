@@ -15,18 +15,6 @@ using Clock = TimerQueue::Clock;
 /// A client that has not shown for this many heartbeat intervals is gone.
 constexpr int kMissedHeartbeats = 3;
 
-/// Whether the query of a request's target has v=8.
-bool asks_for_version_8(std::string_view target) {
-    const std::size_t query = target.find('?');
-    if (query == std::string_view::npos) return false;
-    for (std::string_view rest = target.substr(query + 1);;) {
-        const std::size_t end = rest.find('&');
-        if (rest.substr(0, end) == "v=8") return true;
-        if (end == std::string_view::npos) return false;
-        rest.remove_prefix(end + 1);
-    }
-}
-
 }  // namespace
 
 template <class Say>
@@ -46,7 +34,7 @@ net::Task<> VoiceServer::Impl::serve(std::weak_ptr<Impl> weak, net::HttpRequest 
     if (!self || self->stopped) co_return;
     const auto link = std::make_shared<VoiceLink>(std::move(socket));
     self->links.insert(link);
-    if (asks_for_version_8(request.target)) {
+    if (net::query_parameter(request.target, "v") == "8") {
         const auto interval = self->options.heartbeat_interval.count();
         link->socket->send(voice::plain_message(8, fmt::format(R"({{"v":8,"heartbeat_interval":{}}})", interval)));
     } else {

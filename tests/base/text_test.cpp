@@ -34,6 +34,19 @@ TEST(Text, NearestIsTheFirstOfEquals) {
     EXPECT_EQ(nearest("x", {}), "");
 }
 
+TEST(Text, TrimmedAtBothEnds) {
+    EXPECT_EQ(trimmed(" \t a b\r\n"), "a b");
+    EXPECT_EQ(trimmed(" \n "), "");
+    EXPECT_EQ(trimmed(""), "");
+    EXPECT_EQ(trimmed("\r a ", " "), "\r a");
+}
+
+TEST(Text, WordsCompareWithoutCase) {
+    EXPECT_TRUE(same_word("Content-Type", "content-TYPE"));
+    EXPECT_FALSE(same_word("Content", "content-type"));
+    EXPECT_FALSE(same_word("[", "{")) << "only letters have a case";
+}
+
 TEST(Log, GoesToStandardErrorAtTheLevelThatWasSet) {
     ::testing::internal::CaptureStdout();
     ::testing::internal::CaptureStderr();

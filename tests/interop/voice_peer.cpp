@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "audio/opus.h"
+#include "base/hash.h"
 #include "discord/gateway.h"
 #include "discord/rest.h"
 #include "discord/voice.h"
@@ -42,17 +43,6 @@ using Packet = std::vector<std::uint8_t>;
 
 constexpr Samples kFrame{milliseconds(20)};
 constexpr std::array<std::uint8_t, 3> kSilence{0xF8, 0xFF, 0xFE};
-
-std::string to_hex(std::span<const std::uint8_t> bytes) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    text.reserve(bytes.size() * 2);
-    for (const std::uint8_t byte : bytes) {
-        text += kDigits[byte >> 4U];
-        text += kDigits[byte & 15U];
-    }
-    return text;
-}
 
 Packet from_hex(std::string_view text) {
     Packet bytes(text.size() / 2);
@@ -130,7 +120,7 @@ class Peer final : public discord::Listener {
     // Who can not tell what it hears may as well end: NOLINTNEXTLINE(bugprone-exception-escape)
     void on_packet(const discord::VoicePacket& packet) noexcept override {
         const auto user = users_.find(packet.header.ssrc);
-        Json heard{{"event", "heard"}, {"ssrc", packet.header.ssrc}, {"opus", to_hex(packet.payload)}};
+        Json heard{{"event", "heard"}, {"ssrc", packet.header.ssrc}, {"opus", hex(packet.payload)}};
         if (user != users_.end()) heard["user"] = user->second.text();
         tell(heard);
     }
@@ -269,7 +259,7 @@ int main(int argc, char** argv) {
     if (words.empty()) return lestapenna::run_peer();
     if (words.size() != 3 || words[0] != "frames") return 2;
     for (const auto& frame : lestapenna::speak_frames(std::stoul(words[1]), std::stoul(words[2]))) {
-        std::puts(lestapenna::to_hex(frame).c_str());
+        std::puts(lestapenna::hex(frame).c_str());
     }
     return 0;
 }

@@ -25,6 +25,14 @@ TEST(PathOf, EndsAtTheQuery) {
     EXPECT_EQ(path_of(""), "");
 }
 
+TEST(Target, QueryParameter) {
+    EXPECT_EQ(query_parameter("/?v=10&encoding=json", "v"), "10");
+    EXPECT_EQ(query_parameter("/?v=10&encoding=json", "encoding"), "json");
+    EXPECT_EQ(query_parameter("/a?v&v=&vv=1", "v"), "");
+    EXPECT_EQ(query_parameter("/a?vv=1", "v"), "");
+    EXPECT_EQ(query_parameter("/v=1", "v"), "");
+}
+
 bool operator==(const FormPart& a, const FormPart& b) {
     return a.name == b.name && a.filename == b.filename && a.content_type == b.content_type && a.body == b.body;
 }
