@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,9 @@ struct Session {
     UnixTime start{};                         ///< time zero of all its audio
     std::optional<UnixTime> end{};  ///< of its last connection, on the session's clock; nothing while it is open
     SessionStatus status = SessionStatus::recording;
+    std::optional<std::string> text_channel_id{};  ///< where it is announced and its end is told
+    std::optional<std::string> started_by{};       ///< a user id
+    std::string language{};                        ///< in which the table is spoken to: it, en; empty: unknown
     bool operator==(const Session&) const = default;
 };
 
@@ -83,6 +87,7 @@ struct Track {
     SessionId session;
     UserId user{};
     std::string name{};  ///< as people see it, UTF-8; the user id when unknown
+    bool bot = false;    ///< a music bot, say: recorded, but not transcribed
     std::int64_t received = 0;
     std::int64_t lost = 0;
     std::int64_t undecryptable = 0;
@@ -100,6 +105,44 @@ struct Master {
     Levels levels{};
     std::string recipe{};
     bool operator==(const Master&) const = default;
+};
+
+/// An entry of the embedded transcription queue. `file` (a key of the store) is its identity.
+struct Transcription {
+    SessionId session;
+    std::string file{};
+    UserId user{};
+    UnixTime timestamp{};  ///< of the file's first sample
+    bool operator==(const Transcription&) const = default;
+};
+
+/// Work that has to happen. Its row is made together with what makes it necessary, so no kill loses it.
+struct NewJob {
+    std::string name;                    ///< who does it: rotation, master, report...
+    std::string subject;                 ///< to what; of one name and subject one row waits at most
+    std::optional<SessionId> session{};  ///< jobs of one session are never done at the same time
+    std::string payload = "{}";          ///< JSON, for its handler
+    UnixTime due{};                      ///< not before then; the epoch: at once
+};
+struct Job {
+    std::int64_t id = 0;
+    std::string name{};
+    std::string subject{};
+    std::optional<SessionId> session{};
+    std::string payload{};
+    UnixTime due{};
+    int attempts = 0;     ///< begun so far, this one included
+    std::string error{};  ///< what the last attempt said
+    bool operator==(const Job&) const = default;
+};
+enum class JobStatus { waiting, running, done, failed };
+std::string_view to_text(JobStatus status);
+
+/// A nickname that was changed for the sign of recording, and what it was before.
+struct FormerNick {
+    std::string guild_id;
+    std::optional<std::string> nick;  ///< nothing: there was none
+    bool operator==(const FormerNick&) const = default;
 };
 
 class Catalog {
@@ -122,12 +165,18 @@ class Catalog {
     /// not_found when there is no such session; so do the next two.
     Status set_status(const SessionId& id, SessionStatus status);
     Status set_end(const SessionId& id, UnixTime end);
+    /// It is recorded again: status recording, no end. Keeps its time zero and all else.
+    Status reopen_session(const SessionId& id);
     Result<Session> session(const SessionId& id) const;
     /// All of them, by start time.
     Result<std::vector<Session>> sessions() const;
+    /// Of one guild, the newest first.
+    Result<std::vector<Session>> sessions_of(std::string_view guild_id, std::size_t most) const;
     /// The session that a person means: its whole id, or an ending of at least six characters in any case that only one
     /// has. not_found when none has it, usage when several have.
     Result<SessionId> resolve(std::string_view text) const;
+    /// The same among the sessions of one guild: those of others are as if they were not.
+    Result<SessionId> resolve_in(std::string_view guild_id, std::string_view text) const;
 
     // Rows of a session that must exist; a row with the same key (user, for tracks) is replaced, and keeps its id.
     Status upsert_recording(const Recording& recording);
@@ -143,6 +192,42 @@ class Catalog {
     Result<std::vector<Chunk>> chunks(const SessionId& session) const;
     Result<std::vector<Track>> tracks(const SessionId& session) const;
     Result<std::optional<Master>> master(const SessionId& session) const;
+
+    // ---- the transcription queue
+
+    /// Ok also when the file is in the queue already: it stays as it is, but for its times.
+    Status add_transcription(const Transcription& entry);
+    /// By session, then timestamp.
+    Result<std::vector<Transcription>> transcriptions(const SessionId& session) const;
+
+    // ---- jobs (jobs/runner.h does them)
+
+    /// Where one of this name and subject waits already, the earlier due of the two counts and the payload is the new
+    /// one.
+    Status add_job(const NewJob& job);
+    /// The one that is due for the longest, now running and counted as an attempt; none of a session that has one
+    /// running. Nothing when there is none.
+    Result<std::optional<Job>> take_job(UnixTime now);
+    /// When the next one is due, as far as it could be taken then.
+    Result<std::optional<UnixTime>> next_job_due() const;
+    /// Done, and what follows from it waits: one transaction.
+    Status finish_job(std::int64_t id, const std::vector<NewJob>& then);
+    /// It waits again. `counted`: this was an attempt.
+    Status return_job(std::int64_t id, UnixTime due, std::string_view error, bool counted);
+    /// Given up: it stays as a row, failed, for people to see.
+    Status fail_job(std::int64_t id, std::string_view error);
+    /// What was running when the last process died waits again, at once.
+    Status requeue_running_jobs();
+    /// How many, by status.
+    Result<std::map<JobStatus, std::int64_t>> job_counts() const;
+    /// Those that wait, run or failed; of one session where one is named.
+    Result<std::vector<std::pair<Job, JobStatus>>> open_jobs(const std::optional<SessionId>& session) const;
+
+    // ---- nicknames to give back
+
+    Status remember_nick(const FormerNick& former);
+    Status forget_nick(std::string_view guild_id);
+    Result<std::vector<FormerNick>> remembered_nicks() const;
 
   private:
     explicit Catalog(Database database) : database_(std::move(database)) {}

@@ -1,0 +1,78 @@
+// Does the durable jobs of the catalog: takes what is due, calls its handler, and writes down what came of it together
+// with what follows from it. A process that is killed anywhere leaves a job that will be done again, so a handler must
+// be idempotent.
+//
+// Threads: a few workers of its own, at the lowest priority that still gets the work done (nice 10: capture comes
+// first), each with a Catalog of its own; handlers run there and may take hours. Jobs of one session are never done at
+// the same time. Ownership: destroying it asks the work to stop and waits for it. Errors: of a handler, by kind:
+//   failed       again after 1 s, doubled up to 10 min; given up after 30 attempts
+//   locked       again after 2 s, as often as it takes
+//   interrupted  waits as if it had not begun
+//   all others   given up at once: nothing will change them
+// What is given up stays in the catalog as failed, and is logged.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "catalog/catalog.h"
+
+namespace lestapenna::jobs {
+
+/// What a handler that did its work says.
+struct Done {
+    std::vector<catalog::NewJob> then{};  ///< what follows from it
+    std::optional<UnixTime> again{};      ///< the same job is wanted again, then
+};
+/// `catalog` is the worker's own.
+using Handler = std::function<Result<Done>(const catalog::Job& job, catalog::Catalog& catalog)>;
+
+struct RunnerOptions {
+    unsigned workers = 2;
+    nanoseconds backoff_first = seconds(1);
+    nanoseconds backoff_most = std::chrono::minutes(10);
+    nanoseconds locked_wait = seconds(2);
+    int attempts = 30;
+    int nice = 10;
+};
+
+/// A job came to its end, by being done or given up.
+struct Finished {
+    catalog::Job job;
+    Status status = Ok{};
+};
+
+class Runner {
+  public:
+    explicit Runner(std::filesystem::path catalog_file, RunnerOptions options = {});
+    ~Runner();
+    Runner(const Runner&) = delete;
+    Runner& operator=(const Runner&) = delete;
+
+    // Before start().
+    void handle(std::string name, Handler handler);
+    /// Called on a worker's thread after the end stands in the catalog.
+    void on_finished(std::function<void(const Finished&)> tell);
+
+    /// What was under way when the last process died waits again; the workers begin. Errors: the catalog's.
+    Status start();
+    /// There may be something to do now. Any thread.
+    void wake();
+    /// Asks handlers to stop and waits for them; nothing is begun any more.
+    void stop();
+    /// For a handler's render::Work.
+    [[nodiscard]] const std::atomic<bool>& stopping() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lestapenna::jobs

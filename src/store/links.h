@@ -1,0 +1,47 @@
+// Links to files of the store that our own web server gives out: signed, expiring, with a name to save the file under.
+//   {public_url}/audio/{key}?expires={Unix s}&name={file name}&mac={hex HMAC-SHA256 of the three}
+// Whoever has the link has the file until it expires; nobody can make or change one without the secret. Values and pure
+// functions but for open(); any thread. Errors: see open().
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/config.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "store/keys.h"
+
+namespace lestapenna::store {
+
+enum class BadLink { malformed, forged, expired };
+
+class Links {
+  public:
+    /// The secret is web.link_secret, else 32 random bytes kept 0600 in the data folder (made when missing). Errors:
+    /// failed, usage (a public_url that is no http(s) URL).
+    static Result<Links> open(const Config& config);
+
+    /// Valid for store.link_ttl from `now`; nothing without web.public_url. `name` is what people save it as: letters,
+    /// digits, `._-`; other characters become `-`.
+    [[nodiscard]] std::optional<std::string> make(const Key& key, std::string_view name, UnixTime now) const;
+
+    struct Target {
+        Key key;
+        std::string name;
+    };
+    /// `target`: path and query of a request. The MAC is compared in constant time. Total.
+    [[nodiscard]] Result<Target, BadLink> check(std::string_view target, UnixTime now) const;
+
+  private:
+    Links(Secret secret, std::string base, milliseconds lifetime);
+    Secret secret_;
+    std::string base_;  ///< web.public_url without its last slash; empty: no links
+    milliseconds lifetime_;
+};
+
+/// What a person saves a session's master as: "2026-11-22-lestapenna-7F3K2A.mp3".
+std::string master_name(const SessionId& session, UnixTime start);
+
+}  // namespace lestapenna::store

@@ -1,0 +1,59 @@
+// What the program shows over HTTP: on web.listen the audio behind signed links, on web.admin_listen health and
+// metrics.
+//
+//   GET, HEAD /audio/{key}?...  store/links.h; byte ranges (RFC 9110 section 14), ETag, a name to save it under
+//   /livez    200 while the event loop that records answers, else 503
+//   /readyz   200 when the bot is logged in and catalog and store answer, else 503 with one line per reason
+//   /metrics  Prometheus
+// All else is 404; audio never appears on the admin address, nor metrics on the public one.
+//
+// Thread: a loop of its own (files are read on it; the recorder's loop is only asked through `ask`). Ownership: what
+// the tools refer to outlives it. Errors: open() says which address is taken; afterwards a client's mistakes are its
+// own 4xx.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "store/links.h"
+#include "store/store.h"
+
+namespace lestapenna::web {
+
+struct Health {
+    std::vector<std::string> not_ready{};  ///< one sentence each; empty: ready
+    std::vector<Metric> metrics{};
+};
+
+struct SiteTools {
+    const Config& config;
+    const store::Links& links;
+    store::ObjectStore& store;
+    /// Asks the running program; called on a thread of the site's own and may block. When it does not return within 5 s
+    /// the program counts as not alive.
+    std::function<Health()> ask;
+};
+
+class Site {
+  public:
+    /// Listens on both addresses; port 0: the kernel chooses.
+    static Result<std::unique_ptr<Site>> open(SiteTools tools);
+    ~Site();
+    Site(const Site&) = delete;
+    Site& operator=(const Site&) = delete;
+
+    [[nodiscard]] std::uint16_t port() const;
+    [[nodiscard]] std::uint16_t admin_port() const;
+
+  private:
+    struct Impl;
+    explicit Site(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lestapenna::web

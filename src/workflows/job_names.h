@@ -1,0 +1,23 @@
+// The names of the durable jobs, and what their subjects are. The handlers are registered by the composition root
+// (cli/service.cpp), because some of them need Discord.
+#pragma once
+
+#include "catalog/catalog.h"
+
+namespace lestapenna::workflows {
+
+inline constexpr const char* kKeepUpJob = "keep_up";  ///< subject: session. Rotation and fragments while it is recorded
+inline constexpr const char* kFinishJob = "finish";   ///< subject: session. Everything, then kReportJob
+inline constexpr const char* kRecoverJob = "recover";  ///< subject: session. An orphan's end, then kReportJob
+inline constexpr const char* kReportJob = "report";    ///< subject: session. Tells the table, with the link
+inline constexpr const char* kDownloadJob =
+    "download";  ///< subject: session/user. Makes what is missing; sends the link
+
+catalog::NewJob keep_up_job(const SessionId& session, UnixTime due);
+catalog::NewJob finish_job(const SessionId& session);
+catalog::NewJob recover_job(const SessionId& session);
+catalog::NewJob report_job(const SessionId& session);
+/// `payload` is for whoever delivers it.
+catalog::NewJob download_job(const SessionId& session, UserId user, std::string payload);
+
+}  // namespace lestapenna::workflows
