@@ -17,6 +17,7 @@
 #include "cli/import.h"
 #include "cli/journal.h"
 #include "cli/master.h"
+#include "cli/run.h"
 #include "cli/sandbox.h"
 #include "cli/sessions.h"
 
@@ -25,8 +26,8 @@ namespace lestapenna::cli {
 namespace {
 
 /// Every verb, in the order of --help.
-constexpr std::array<void (*)(CLI::App&, Context&), 7> kVerbs{add_demo,   add_sandbox, add_sessions, add_master,
-                                                              add_export, add_import,  add_journal};
+constexpr std::array<void (*)(CLI::App&, Context&), 8> kVerbs{add_demo,   add_run,    add_sandbox, add_sessions,
+                                                              add_master, add_export, add_import,  add_journal};
 
 constexpr const char* kVersion = "lestapenna " LESTAPENNA_VERSION;
 

@@ -23,6 +23,9 @@ class Links {
     /// failed, usage (a public_url that is no http(s) URL).
     static Result<Links> open(const Config& config);
 
+    /// Links lead there instead of to web.public_url.
+    void lead_to(std::string base_url);
+
     /// Valid for store.link_ttl from `now`; nothing without web.public_url. `name` is what people save it as: letters,
     /// digits, `._-`; other characters become `-`.
     [[nodiscard]] std::optional<std::string> make(const Key& key, std::string_view name, UnixTime now) const;

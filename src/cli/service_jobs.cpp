@@ -1,0 +1,115 @@
+#include "cli/service_jobs.h"
+
+#include <future>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "workflows/job_names.h"
+#include "workflows/keep_up.h"
+#include "workflows/master.h"
+#include "workflows/recovery.h"
+
+namespace lestapenna::cli {
+
+namespace {
+
+using jobs::Done;
+
+constexpr milliseconds kLook{100};
+
+/// Runs `task` on the loop and waits for it on a worker's thread, but not beyond the end of the program: the job is
+/// then as if it had not begun.
+Status wait_on_loop(net::Loop& loop, net::Task<Status> task, const std::atomic<bool>& stopping) {
+    auto promise = std::make_shared<std::promise<Status>>();
+    auto future = promise->get_future();
+    const auto fulfil = [](net::Task<Status> work, std::shared_ptr<std::promise<Status>> to) -> net::Task<> {
+        Status done = co_await std::move(work);
+        to->set_value(std::move(done));
+    };
+    net::spawn(loop, fulfil(std::move(task), std::move(promise)));
+    while (future.wait_for(kLook) != std::future_status::ready) {
+        if (stopping.load(std::memory_order_relaxed)) return render::stopped_error();
+    }
+    return future.get();
+}
+
+Error not_a_job(const catalog::Job& job) {
+    return {ErrorKind::usage, "job " + job.name + " of \"" + job.subject + "\" names no session"};
+}
+
+/// The user of "session/user".
+std::optional<UserId> user_of(const catalog::Job& job) {
+    return UserId::parse(std::string_view(job.subject).substr(job.subject.find('/') + 1));
+}
+
+/// All that an end does; what is finished already is left alone, also when its journal is gone.
+Status finish(const workflows::Tools& tools, const SessionId& id) {
+    const auto finished = workflows::is_finished(tools, id);
+    if (!finished) return finished.error();
+    if (*finished) return Ok{};
+    auto session = workflows::Session::open(tools, id);
+    return session ? workflows::finish_session(*session) : session.error();
+}
+
+/// What follows an end: an import's nobody waits for.
+Result<Done> then_report(const catalog::Catalog& catalog, const SessionId& id) {
+    const auto session = catalog.session(id);
+    if (!session) return session.error();
+    Done done;
+    if (session->guild_id) done.then.push_back(workflows::report_job(id));
+    return done;
+}
+
+}  // namespace
+
+void handle_all(jobs::Runner& runner, const JobTools& tools) {
+    const auto with = [tools, &runner](catalog::Catalog& catalog) {
+        render::Work work;
+        work.threads = tools.threads;
+        work.stop = &runner.stopping();
+        return workflows::Tools{tools.config, catalog, tools.store, std::move(work)};
+    };
+    runner.handle(workflows::kKeepUpJob, [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+        if (!job.session) return not_a_job(job);
+        const auto next = workflows::keep_up(with(catalog), *job.session);
+        if (!next) return next.error();
+        return Done{{}, *next};
+    });
+    runner.handle(workflows::kFinishJob, [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+        if (!job.session) return not_a_job(job);
+        if (auto finished = finish(with(catalog), *job.session); !finished) return finished.error();
+        return then_report(catalog, *job.session);
+    });
+    runner.handle(workflows::kRecoverJob,
+                  [with, tools](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+                      if (!job.session) return not_a_job(job);
+                      auto finished = workflows::finish_orphan(with(catalog), tools.committer, *job.session);
+                      if (!finished) return finished.error();
+                      return then_report(catalog, *job.session);
+                  });
+    runner.handle(workflows::kReportJob, [tools, &runner](const catalog::Job& job, catalog::Catalog&) -> Result<Done> {
+        if (!job.session) return not_a_job(job);
+        auto told = wait_on_loop(tools.loop, tools.bot.report(*job.session), runner.stopping());
+        if (!told) return told.error();
+        return Done{};
+    });
+    runner.handle(workflows::kDownloadJob,
+                  [with, tools, &runner](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+                      const auto user = user_of(job);
+                      if (!job.session || !user) return not_a_job(job);
+                      if (auto finished = finish(with(catalog), *job.session); !finished) return finished.error();
+                      auto sent = wait_on_loop(tools.loop, tools.bot.deliver(*job.session, *user, job.payload),
+                                               runner.stopping());
+                      if (!sent) return sent.error();
+                      return Done{};
+                  });
+    runner.on_finished([tools](const jobs::Finished& finished) {
+        const bool makes = finished.job.name != workflows::kKeepUpJob && finished.job.name != workflows::kReportJob;
+        if (finished.status || !makes || !finished.job.session) return;
+        net::asio::post(tools.loop, [&bot = tools.bot, session = *finished.job.session,
+                                     error = finished.status.error()] { bot.could_not_make(session, error); });
+    });
+}
+
+}  // namespace lestapenna::cli
