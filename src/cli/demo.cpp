@@ -1,7 +1,10 @@
 #include "cli/demo.h"
 
+#include <cstdio>
 #include <system_error>
 #include <utility>
+
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -49,6 +52,13 @@ void add_truth(Json& object, const std::filesystem::path& folder) {
     }
 }
 
+/// On a terminal the link leads somewhere until the reader has had enough.
+void serve(LiveTable& table) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "\nListen to it: %s\nCtrl-C ends the demo.\n", table.link.c_str());
+    while (!Context::stop() && !table.service->broken_within(milliseconds(200))) continue;
+}
+
 Result<Exit> demo(const Options& options, Context& context) {
     auto config = context.config();
     if (!config) return config.error();
@@ -63,9 +73,10 @@ Result<Exit> demo(const Options& options, Context& context) {
     auto show = show_of(options);
     if (!show) return show.error();
     if (Context::stop()) return render::stopped_error();
-    const auto table = record_live(std::move(*show), *tools, options.out / "truth");
+    auto table = record_live(std::move(*show), **config, *tools, options.out / "truth");
     if (!table) return table.error();
     if (table->stopped) {
+        table->service.reset();  // lets the session go
         log().info("session {} holds what was said; LESTAPENNA_DATA_DIR={} lestapenna master {} renders it",
                    table->session.text(), (*config)->data.dir.string(), table->session.text());
         return render::stopped_error();
@@ -77,6 +88,7 @@ Result<Exit> demo(const Options& options, Context& context) {
     if (!object) return object.error();
     add_truth(*object, options.out);
     context.print(*object, session_text(*object));
+    if (!context.json() && isatty(STDOUT_FILENO) != 0) serve(*table);
     return exit;
 }
 

@@ -1,36 +1,101 @@
 #include "cli/live_table.h"
 
 #include <algorithm>
+#include <functional>
 #include <thread>
 #include <utility>
 
 #include "base/log.h"
-#include "cli/recording_bot.h"
+#include "net/http_client.h"
+#include "net/loop_thread.h"
 
 namespace lestapenna::cli {
 
 namespace {
 
 constexpr milliseconds kLook{50};
-/// After the last packet was sent, over a loopback.
-constexpr seconds kStillUnderWay{2};
+/// For what takes the bot a second: to log in, to join, to answer.
+constexpr seconds kPatience{60};
 
-RecordingBotOptions bot_options(const sandbox::Stage& stage, const Config& config) {
-    RecordingBotOptions options;
-    options.token = stage.bot.token;
-    options.api_base = stage.addresses.api_base;
-    options.trust.extra_ca_pem = stage.addresses.ca_pem;
-    options.journal_root = workflows::journal_root(config);
-    options.journal.write_interval = config.capture.write_interval;
-    options.journal.sync_interval = config.capture.sync_interval;
-    return options;
+/// The bot is the sandbox's, and its web server ours alone.
+void send_to_sandbox(Config& config, const sandbox::Stage& stage) {
+    config.discord.token = Secret(stage.bot.token);
+    config.discord.api_base = stage.addresses.api_base;
+    config.web.listen = {"127.0.0.1", 0};
+    config.web.admin_listen = {"127.0.0.1", 0};
 }
 
+/// Who plays, who records, and what is seen of both.
+class Evening {
+  public:
+    Evening(sandbox::Show& show, Service& service, const workflows::Tools& tools)
+        : show_(show), service_(service), tools_(tools) {}
+
+    /// Waits until `holds`; what ends it otherwise is an error.
+    Status until(std::string_view what, const std::function<bool()>& holds, std::optional<seconds> patience) {
+        const BootTime begun = BootClock::now();
+        while (!holds()) {
+            if (tools_.work.stopped()) return Error{ErrorKind::interrupted, "interrupted"};
+            if (auto broken = service_.broken_within(kLook)) return *broken;
+            if (patience && BootClock::now() - begun > *patience)
+                return Error{ErrorKind::failed, "the bot takes too long " + std::string(what)};
+        }
+        return Ok{};
+    }
+
+    /// The first player comes to the table and types.
+    void type(const std::string& text) {
+        const auto& stage = show_.stage();
+        show_.direct([&](sandbox::Loopback& discord) { discord.type(stage.players.front(), stage.text, text); });
+    }
+    void sit_down() {
+        const auto& stage = show_.stage();
+        show_.direct([&](sandbox::Loopback& discord) {
+            discord.set_voice(
+                stage.guild, stage.players.front(), stage.voice, [](const discord::Event&) {}, true);
+        });
+    }
+    [[nodiscard]] bool bot_is_at_the_table() const {
+        const auto& stage = show_.stage();
+        bool there = false;
+        show_.direct([&](sandbox::Loopback& discord) {
+            there = discord.voice_server(stage.voice).ssrc(stage.guild, stage.bot.user).has_value();
+        });
+        return there;
+    }
+    /// The session that is being recorded.
+    [[nodiscard]] std::optional<catalog::Session> session() const {
+        const auto sessions = tools_.catalog.sessions();
+        if (!sessions || sessions->empty()) return std::nullopt;
+        const auto& last = sessions->back();
+        return last.status == catalog::SessionStatus::recording ? std::optional(last) : std::nullopt;
+    }
+    /// What the bot wrote and holds `part`; empty: nothing yet.
+    [[nodiscard]] std::string written(std::string_view part) const {
+        std::string found;
+        show_.direct([&](sandbox::Loopback& discord) {
+            for (const auto& message : discord.posted()) {
+                if (message.content.find(part) != std::string::npos) found = message.content;
+            }
+        });
+        return found;
+    }
+    [[nodiscard]] bool idle() const {
+        const auto busy = service_.busy();
+        return busy && busy->sessions == 0 && busy->jobs == 0;
+    }
+
+  private:
+    sandbox::Show& show_;
+    Service& service_;
+    const workflows::Tools& tools_;
+};
+
 /// Waits for the end of the play; true when it was stopped.
-bool watch(sandbox::Show& show, RecordingBot& bot, seconds length, const render::Work& work) {
+bool watch(sandbox::Show& show, Service& service, seconds length, const render::Work& work) {
     const BootTime begun = BootClock::now();
     while (!show.over_within(kLook)) {
-        if (work.stopped() || bot.over_within(milliseconds(0))) {
+        if (work.stopped() || service.broken_within(milliseconds(0))) {
             show.stop();
             return work.stopped();
         }
@@ -44,38 +109,110 @@ bool watch(sandbox::Show& show, RecordingBot& bot, seconds length, const render:
     return false;
 }
 
-/// What the voice server has sent, or still holds back, arrives before the bot goes.
-void wait_for_the_last(const sandbox::Show& show, const RecordingBot& bot, milliseconds longest_delay) {
-    const BootTime until = BootClock::now() + longest_delay + kStillUnderWay;
-    while (BootClock::now() < until) {
-        const auto sent = show.sent_to_bot();
-        if (sent && bot.report().packets >= *sent) return;
-        std::this_thread::sleep_for(kLook);
-    }
+/// "https://…" within a sentence.
+std::string link_in(const std::string& text) {
+    const auto from = text.find("http");
+    if (from == std::string::npos) return {};
+    return text.substr(from, text.find_first_of(" \n<>)", from) - from);
+}
+
+/// What a browser would get.
+Result<std::string> download(const std::string& link) {
+    net::LoopThread thread;
+    constexpr std::size_t kMost = std::size_t{1} << 30;
+    std::unique_ptr<net::HttpClient> client;
+    thread.call([&] {
+        net::HttpClientOptions options;
+        options.max_body_bytes = kMost;
+        client = std::make_unique<net::HttpClient>(thread.loop(), std::move(options));
+    });
+    net::HttpRequest request;
+    request.method = "GET";
+    request.target = link;
+    auto answer = thread.wait(client->send(std::move(request), kPatience));
+    thread.call([&] { client.reset(); });
+    if (!answer) return answer.error();
+    if (answer->status != 200)
+        return Error{ErrorKind::failed, "the link is answered with " + std::to_string(answer->status)};
+    return std::move(answer->body);
+}
+
+Status follow(const std::string& link, const workflows::Tools& tools, const SessionId& session) {
+    const auto body = download(link);
+    if (!body) return body.error();
+    const auto stored = tools.store.find(store::key(store::MasterKey{session}));
+    if (!stored) return stored.error();
+    if (!*stored || (*stored)->bytes != body->size())
+        return Error{ErrorKind::failed, "the link leads to something else than the master in the store"};
+    log().info("the link in the bot's answer was followed: {} bytes", body->size());
+    return Ok{};
+}
+
+/// $ascolta, until the bot is at the table.
+Result<catalog::Session> begin(Evening& evening, Service& service, const Config& config) {
+    if (auto in = evening.until(
+            "to log in", [&] { return service.logged_in_within(milliseconds(0)); }, kPatience);
+        !in)
+        return in.error();
+    evening.sit_down();
+    evening.type(config.discord.prefix + "ascolta");
+    const auto there = [&] { return evening.session() && evening.bot_is_at_the_table(); };
+    if (auto joined = evening.until("to join", there, kPatience); !joined) return joined.error();
+    return *evening.session();
+}
+
+/// $termina, until the link has come and all work is done.
+Result<std::string> end(Evening& evening, const Config& config, std::string_view links_begin) {
+    evening.type(config.discord.prefix + "termina");
+    std::string link;
+    const auto linked = [&] { return !(link = link_in(evening.written(links_begin))).empty(); };
+    if (auto sent = evening.until("to send the link", linked, std::nullopt); !sent) return sent.error();
+    if (auto done = evening.until(
+            "to end", [&] { return evening.idle(); }, std::nullopt);
+        !done)
+        return done.error();
+    return link;
 }
 
 }  // namespace
 
-Result<LiveTable> record_live(sandbox::ShowOptions options, const workflows::Tools& tools,
+Result<LiveTable> record_live(sandbox::ShowOptions options, Config& config, const workflows::Tools& tools,
                               const std::filesystem::path& truth) {
     const auto length = std::chrono::ceil<seconds>(options.script.length);
-    const auto longest_delay = options.line.delay + options.line.jitter;
     auto show = sandbox::Show::open(std::move(options));
     if (!show) return show.error();
     const sandbox::Stage& stage = (*show)->stage();
-    auto bot = RecordingBot::log_in(bot_options(stage, tools.config), tools.catalog, stage.guild);
-    if (!bot) return bot.error();
-    if (auto started = (*bot)->start({stage.guild, stage.voice, stage.text}); !started) return started.error();
-    LiveTable table{(*bot)->session()};
-    const UnixTime start = (*bot)->start_time();
-    if (auto begun = (*show)->begin(BootClock::now() + sandbox::kEarly, start, truth); !begun) return begun.error();
+    send_to_sandbox(config, stage);
+    ServiceOptions how;
+    how.extra_ca_pem = stage.addresses.ca_pem;
+    how.threads = tools.work.threads;
+    how.links_to_here = true;
+    auto service = Service::open(config, how);
+    if (!service) return service.error();
+    Evening evening(**show, **service, tools);
+    const auto session = begin(evening, **service, config);
+    if (!session) return session.error();
+    if (auto begun = (*show)->begin(BootClock::now() + sandbox::kEarly, session->start, truth); !begun)
+        return begun.error();
 
-    table.stopped = watch(**show, **bot, length, tools.work);
-    wait_for_the_last(**show, **bot, longest_delay);
-    if (auto ended = (*bot)->stop(); !ended) return ended.error();
-    const auto session_length = std::chrono::duration_cast<Samples>(unix_now() - start);
+    const bool stopped = watch(**show, **service, length, tools.work);
+    // What the line still holds back arrives before the session ends.
+    const auto all_sent = [&] { return (*show)->sent_to_bot().has_value(); };
+    if (!stopped) {
+        if (auto sent = evening.until("to hear the last", all_sent, kPatience); !sent) return sent.error();
+    }
+    const auto session_length = std::chrono::duration_cast<Samples>(unix_now() - session->start);
+    std::string link;
+    if (!stopped) {
+        const auto base = "http://127.0.0.1:" + std::to_string((*service)->web_port());
+        auto ended = end(evening, config, base);
+        if (!ended) return ended.error();
+        if (auto followed = follow(*ended, tools, session->id); !followed) return followed.error();
+        link = std::move(*ended);
+        config.web.public_url = base;  // links made from here on lead there too
+    }
     if (auto written = (*show)->finish(session_length); !written) return written.error();
-    return table;
+    return LiveTable{session->id, stopped, std::move(link), std::move(*show), std::move(*service)};
 }
 
 }  // namespace lestapenna::cli

@@ -14,7 +14,7 @@
 #include "listening.h"
 #include "workflows/master.h"
 
-namespace lestapenna::recorder {
+namespace lestapenna::bot {
 namespace {
 
 using nlohmann::json;
@@ -62,6 +62,7 @@ class Workshop {
         work.threads = usable_cpus();
         return {config_, *catalog_, *store_, work};
     }
+    Config& config() { return config_; }
     [[nodiscard]] std::filesystem::path truth() const { return folder_ / "truth"; }
 
   private:
@@ -112,7 +113,8 @@ TEST(TenMinutesLive, CleanLine) {
     if (!data) GTEST_SKIP() << test::kNoTestData;
     const Table size = table_size();
     Workshop workshop;
-    const auto live = cli::record_live(show(size, *data / "speech"), workshop.tools(), workshop.truth());
+    const auto live =
+        cli::record_live(show(size, *data / "speech"), workshop.config(), workshop.tools(), workshop.truth());
     ASSERT_TRUE(live.ok()) << live.error().message;
     auto session = workflows::Session::open(workshop.tools(), live->session);
     ASSERT_TRUE(session.ok()) << session.error().message;
@@ -135,4 +137,4 @@ TEST(TenMinutesLive, CleanLine) {
 }
 
 }  // namespace
-}  // namespace lestapenna::recorder
+}  // namespace lestapenna::bot
