@@ -53,6 +53,7 @@ struct Live {
     SessionId session;
     UnixTime start;
     milliseconds length{};
+    BootTime now;  ///< when the report was made
     recorder::Report report;
     Safety safety;
 };

@@ -76,7 +76,8 @@ std::optional<Channel> parse_channel(const Json& from, std::optional<GuildId> gu
     if (!guild) guild = json::id<GuildId>(from, "guild_id");
     const auto id = json::id<ChannelId>(from, "id");
     if (!guild || !id) return std::nullopt;
-    Channel channel{*id, *guild, kind_of(from), json::text(from, "name"), {}};
+    Channel channel{*id, *guild, kind_of(from), json::text(from, "name"), {}, 0};
+    channel.user_limit = json::integer<int>(from, "user_limit").value_or(0);
     for (const Json& overwrite : json::array(from, "permission_overwrites")) {
         const auto of = json::decimal(overwrite, "id");
         const auto type = json::integer<int>(overwrite, "type");
@@ -114,6 +115,16 @@ Parsed ready(const Json& data) {
     return event;
 }
 
+/// What GUILD_CREATE and GUILD_UPDATE have in common.
+template <class E>
+void describe(E& guild, const Json& data) {
+    guild.name = json::text(data, "name");
+    guild.owner = json::id<UserId>(data, "owner_id").value_or(UserId{});
+    guild.preferred_locale = json::text(data, "preferred_locale");
+    guild.premium_tier = json::integer<int>(data, "premium_tier").value_or(0);
+    guild.roles = parse_all<Role>(json::array(data, "roles"), parse_role);
+}
+
 Parsed guild_create(const Json& data) {
     const auto id = json::id<GuildId>(data, "id");
     if (!id) return NoEvent::malformed;
@@ -121,16 +132,21 @@ Parsed guild_create(const Json& data) {
     event.id = *id;
     event.unavailable = json::flag(data, "unavailable");
     if (event.unavailable) return event;
-    event.name = json::text(data, "name");
-    event.owner = json::id<UserId>(data, "owner_id").value_or(UserId{});
-    event.preferred_locale = json::text(data, "preferred_locale");
-    event.premium_tier = json::integer<int>(data, "premium_tier").value_or(0);
-    event.roles = parse_all<Role>(json::array(data, "roles"), parse_role);
+    describe(event, data);
     event.channels = parse_all<Channel>(json::array(data, "channels"),
                                         [&](const Json& channel) { return parse_channel(channel, id); });
     event.members = parse_all<Member>(json::array(data, "members"), parse_member);
     event.voice_states = parse_all<VoiceState>(json::array(data, "voice_states"),
                                                [&](const Json& state) { return parse_voice_state(state, id); });
+    return event;
+}
+
+Parsed guild_update(const Json& data) {
+    const auto id = json::id<GuildId>(data, "id");
+    if (!id) return NoEvent::malformed;
+    GuildUpdate event;
+    event.id = *id;
+    describe(event, data);
     return event;
 }
 
@@ -166,6 +182,13 @@ Parsed role_delete(const Json& data) {
     const auto role = json::id<RoleId>(data, "role_id");
     if (!guild || !role) return NoEvent::malformed;
     return RoleDelete{*guild, *role};
+}
+
+Parsed member_update(const Json& data) {
+    const auto guild = json::id<GuildId>(data, "guild_id");
+    auto member = parse_member(data);
+    if (!guild || !member) return NoEvent::malformed;
+    return MemberUpdate{*guild, std::move(*member)};
 }
 
 Parsed voice_state(const Json& data) {
@@ -256,6 +279,7 @@ std::variant<Event, NoEvent> parse_event(const std::string& name, const Json& da
         {"READY", ready},
         {"RESUMED", resumed},
         {"GUILD_CREATE", guild_create},
+        {"GUILD_UPDATE", guild_update},
         {"GUILD_DELETE", guild_delete},
         {"CHANNEL_CREATE", channel_event<ChannelCreate>},
         {"CHANNEL_UPDATE", channel_event<ChannelUpdate>},
@@ -263,6 +287,7 @@ std::variant<Event, NoEvent> parse_event(const std::string& name, const Json& da
         {"GUILD_ROLE_CREATE", role_change},
         {"GUILD_ROLE_UPDATE", role_change},
         {"GUILD_ROLE_DELETE", role_delete},
+        {"GUILD_MEMBER_UPDATE", member_update},
         {"VOICE_STATE_UPDATE", voice_state},
         {"VOICE_SERVER_UPDATE", voice_server},
         {"MESSAGE_CREATE", message_create},

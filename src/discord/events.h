@@ -68,6 +68,7 @@ struct Channel {
     ChannelKind kind = ChannelKind::other;
     std::string name;
     std::vector<Overwrite> overwrites;
+    int user_limit = 0;  ///< voice: how many fit in; 0: any number
 };
 
 struct Role {
@@ -96,6 +97,15 @@ struct GuildCreate {
     std::vector<Member> members;
     std::vector<VoiceState> voice_states;  ///< all there are: replaces what was known
 };
+/// What GuildCreate said of the guild itself is different now.
+struct GuildUpdate {
+    GuildId id;
+    std::string name;
+    UserId owner;
+    std::string preferred_locale;
+    int premium_tier = 0;
+    std::vector<Role> roles;
+};
 struct GuildDelete {
     GuildId id;
     bool unavailable = false;  ///< an outage; otherwise we were removed
@@ -117,6 +127,12 @@ struct RoleChange {
 struct RoleDelete {
     GuildId guild;
     RoleId id;
+};
+
+/// A nickname or roles changed; without the GUILD_MEMBERS intent Discord tells it of ourselves only.
+struct MemberUpdate {
+    GuildId guild;
+    Member member;
 };
 
 struct MessageCreate {
@@ -146,8 +162,9 @@ struct Interaction {
     std::map<std::string, std::string> options;
 };
 
-using Event = std::variant<Ready, Resumed, GuildCreate, GuildDelete, ChannelCreate, ChannelUpdate, ChannelDelete,
-                           RoleChange, RoleDelete, VoiceState, VoiceServer, MessageCreate, Interaction>;
+using Event =
+    std::variant<Ready, Resumed, GuildCreate, GuildUpdate, GuildDelete, ChannelCreate, ChannelUpdate, ChannelDelete,
+                 RoleChange, RoleDelete, MemberUpdate, VoiceState, VoiceServer, MessageCreate, Interaction>;
 
 /// A user object; nothing without an id.
 std::optional<User> parse_user(const nlohmann::json& data);

@@ -28,17 +28,26 @@ struct Apply {
         Guilds::Guild& guild = guilds[create.id];
         guild.available = !create.unavailable;
         if (create.unavailable) return;
-        guild.name = create.name;
-        guild.owner = create.owner;
-        guild.preferred_locale = create.preferred_locale;
-        guild.roles.clear();
-        for (const Role& role : create.roles) guild.roles[role.id] = role;
+        describe(guild, create);
         guild.channels.clear();
         for (const Channel& channel : create.channels) guild.channels[channel.id] = channel;
         // Not cleared: only who is in a voice channel now is listed, and who left before still has a name.
         for (const Member& member : create.members) guild.members[member.user.id] = member;
         guild.voice_states.clear();
         for (const VoiceState& state : create.voice_states) (*this)(state);
+    }
+
+    void operator()(const GuildUpdate& update) const {
+        if (Guilds::Guild* guild = find(update.id)) describe(*guild, update);
+    }
+    template <class E>
+    static void describe(Guilds::Guild& guild, const E& as) {
+        guild.name = as.name;
+        guild.owner = as.owner;
+        guild.preferred_locale = as.preferred_locale;
+        guild.premium_tier = as.premium_tier;
+        guild.roles.clear();
+        for (const Role& role : as.roles) guild.roles[role.id] = role;
     }
 
     void operator()(const GuildDelete& gone) const {
@@ -67,6 +76,10 @@ struct Apply {
     }
     void operator()(const RoleDelete& gone) const {
         if (Guilds::Guild* guild = find(gone.guild)) guild->roles.erase(gone.id);
+    }
+
+    void operator()(const MemberUpdate& update) const {
+        if (Guilds::Guild* guild = find(update.guild)) guild->members[update.member.user.id] = update.member;
     }
 
     void operator()(const VoiceState& state) const {

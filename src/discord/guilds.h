@@ -18,6 +18,7 @@ class Guilds {
         std::string name;
         UserId owner;
         std::string preferred_locale;
+        int premium_tier = 0;  ///< of its boosts: how big a file may be that is posted there
         bool available = true;
         std::map<RoleId, Role> roles;
         std::map<ChannelId, Channel> channels;

@@ -86,8 +86,8 @@ TEST(Events, GuildCreate) {
     const auto guild = event<GuildCreate>("GUILD_CREATE", R"({"id":"1","name":"Tavern","owner_id":"2",
         "preferred_locale":"it","premium_tier":2,"roles":[{"id":"1","name":"@everyone","permissions":"104324673"},{}],
         "channels":[{"id":"10","type":2,"name":"Table","permission_overwrites":[
-            {"id":"1","type":0,"allow":"0","deny":"1024"},{"id":"3","type":1,"allow":"1024","deny":"0"},{"id":[]}]},
-            {"id":"11","type":0},{"id":"12","type":13},{"id":"13","type":99},7],
+            {"id":"1","type":0,"allow":"0","deny":"1024"},{"id":"3","type":1,"allow":"1024","deny":"0"},{"id":[]}],"user_limit":6},
+            {"id":"11","type":0,"user_limit":"6"},{"id":"12","type":13},{"id":"13","type":99},7],
         "members":[{"user":{"id":"3","username":"anna","global_name":"Anna"},"nick":"Elf","roles":["5",6]},{"nick":"x"}],
         "voice_states":[{"channel_id":"10","user_id":"3","session_id":"s","self_mute":true},{"channel_id":"10"}]})");
     EXPECT_EQ(guild.id, GuildId{1});
@@ -100,6 +100,8 @@ TEST(Events, GuildCreate) {
     ASSERT_EQ(guild.channels.size(), 4U);
     EXPECT_EQ(guild.channels[0].kind, ChannelKind::voice);
     EXPECT_EQ(guild.channels[0].guild, GuildId{1});
+    EXPECT_EQ(guild.channels[0].user_limit, 6);
+    EXPECT_EQ(guild.channels[1].user_limit, 0);
     EXPECT_EQ(guild.channels[1].kind, ChannelKind::text);
     EXPECT_EQ(guild.channels[2].kind, ChannelKind::stage);
     EXPECT_EQ(guild.channels[3].kind, ChannelKind::other);
@@ -114,6 +116,26 @@ TEST(Events, GuildCreate) {
     EXPECT_EQ(guild.voice_states[0].guild, GuildId{1});
     EXPECT_EQ(guild.voice_states[0].channel, ChannelId{10});
     EXPECT_TRUE(guild.voice_states[0].self_mute);
+
+    const auto update = event<GuildUpdate>("GUILD_UPDATE", R"({"id":"1","name":"Inn","owner_id":"3",
+        "preferred_locale":"en-GB","premium_tier":3,"roles":[{"id":"1","name":"@everyone","permissions":"8"}]})");
+    EXPECT_EQ(update.id, GuildId{1});
+    EXPECT_EQ(update.name, "Inn");
+    EXPECT_EQ(update.owner, UserId{3});
+    EXPECT_EQ(update.preferred_locale, "en-GB");
+    EXPECT_EQ(update.premium_tier, 3);
+    ASSERT_EQ(update.roles.size(), 1U);
+    EXPECT_EQ(update.roles[0].permissions, 8U);
+    EXPECT_EQ(no_event("GUILD_UPDATE", R"({"name":"Inn"})"), NoEvent::malformed);
+
+    const auto member = event<MemberUpdate>("GUILD_MEMBER_UPDATE", R"({"guild_id":"1","user":{"id":"9","username":"bot",
+        "bot":true},"nick":"[REC] bot","roles":["5","6"]})");
+    EXPECT_EQ(member.guild, GuildId{1});
+    EXPECT_EQ(member.member.user.id, UserId{9});
+    EXPECT_EQ(member.member.nick, "[REC] bot");
+    EXPECT_EQ(member.member.roles.size(), 2U);
+    EXPECT_EQ(no_event("GUILD_MEMBER_UPDATE", R"({"guild_id":"1","nick":"x"})"), NoEvent::malformed);
+    EXPECT_EQ(no_event("GUILD_MEMBER_UPDATE", R"({"user":{"id":"9"}})"), NoEvent::malformed);
 
     EXPECT_TRUE(event<GuildCreate>("GUILD_CREATE", R"({"id":"1","unavailable":true})").unavailable);
     EXPECT_TRUE(event<GuildDelete>("GUILD_DELETE", R"({"id":"1","unavailable":true})").unavailable);

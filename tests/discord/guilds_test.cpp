@@ -58,6 +58,36 @@ TEST(Guilds, KnowsWhoIsWhere) {
     EXPECT_FALSE(guilds.guild(kGuild)->channels.contains(kTable));
 }
 
+TEST(Guilds, FollowsTheGuildAndItsMembers) {
+    Guilds guilds;
+    guilds.apply(tavern());
+    GuildUpdate update;
+    update.id = kGuild;
+    update.name = "Inn";
+    update.owner = kBruno;
+    update.preferred_locale = "it";
+    update.premium_tier = 2;
+    update.roles = {{RoleId{1}, "@everyone", 0}, {RoleId{5}, "Master", 32}};
+    guilds.apply(update);
+    EXPECT_EQ(guilds.guild(kGuild)->name, "Inn");
+    EXPECT_EQ(guilds.guild(kGuild)->owner, kBruno);
+    EXPECT_EQ(guilds.guild(kGuild)->preferred_locale, "it");
+    EXPECT_EQ(guilds.guild(kGuild)->premium_tier, 2);
+    EXPECT_EQ(guilds.guild(kGuild)->roles.size(), 2U);
+    EXPECT_EQ(guilds.in_channel(kGuild, kTable).size(), 1U) << "who is where stays";
+
+    Member anna = member(kAnna, "anna", "Queen");
+    anna.roles = {RoleId{5}};
+    guilds.apply(MemberUpdate{kGuild, anna});
+    EXPECT_EQ(guilds.name_of(kGuild, kAnna), "Queen");
+    EXPECT_EQ(guilds.guild(kGuild)->members.at(kAnna).roles, anna.roles);
+
+    update.id = GuildId{9};
+    guilds.apply(update);
+    guilds.apply(MemberUpdate{GuildId{9}, anna});
+    EXPECT_EQ(guilds.guild(GuildId{9}), nullptr);
+}
+
 TEST(Guilds, NamesPeople) {
     Guilds guilds;
     guilds.apply(tavern());
