@@ -87,7 +87,7 @@ struct Track {
     SessionId session;
     UserId user{};
     std::string name{};  ///< as people see it, UTF-8; the user id when unknown
-    bool bot = false;    ///< a music bot, say: recorded, but not transcribed
+    bool bot = false;    ///< a music bot, say: recorded, but not transcribed. Once written so it stays so
     std::int64_t received = 0;
     std::int64_t lost = 0;
     std::int64_t undecryptable = 0;
@@ -203,20 +203,26 @@ class Catalog {
     // ---- jobs (jobs/runner.h does them)
 
     /// Where one of this name and subject waits already, the earlier due of the two counts and the payload is the new
-    /// one.
+    /// one. One that runs is no hindrance: the new one waits for it. The session, where one is named, must exist.
     Status add_job(const NewJob& job);
     /// The one that is due for the longest, now running and counted as an attempt; none of a session that has one
     /// running. Nothing when there is none.
     Result<std::optional<Job>> take_job(UnixTime now);
     /// When the next one is due, as far as it could be taken then.
     Result<std::optional<UnixTime>> next_job_due() const;
-    /// Done, and what follows from it waits: one transaction.
-    Status finish_job(std::int64_t id, const std::vector<NewJob>& then);
-    /// It waits again. `counted`: this was an attempt.
+    // The next three are of a job that runs, else not_found; with requeue_running_jobs() they are transactions of their
+    // own, not to be called inside together().
+
+    /// Done, and what follows from it waits; with `again`, it waits itself until then, as if it were new. One
+    /// transaction. What came to its end before of the same name and subject gives way: so many rows there are at most.
+    Status finish_job(std::int64_t id, const std::vector<NewJob>& then, std::optional<UnixTime> again = std::nullopt);
+    /// It waits again, in one row with one that has come to wait meanwhile, as by add_job. `counted`: this was an
+    /// attempt.
     Status return_job(std::int64_t id, UnixTime due, std::string_view error, bool counted);
-    /// Given up: it stays as a row, failed, for people to see.
+    /// Given up: it stays as a row, failed, for people to see, until its like ends.
     Status fail_job(std::int64_t id, std::string_view error);
-    /// What was running when the last process died waits again, at once.
+    /// What was running when the last process died waits again, at once, as if it had not begun: that a process was
+    /// killed says nothing about its jobs. Only while no Runner is at work on this file.
     Status requeue_running_jobs();
     /// How many, by status.
     Result<std::map<JobStatus, std::int64_t>> job_counts() const;
@@ -225,7 +231,9 @@ class Catalog {
 
     // ---- nicknames to give back
 
+    /// The first of a guild stays until it is forgotten: a later one may be the sign itself, left by a kill.
     Status remember_nick(const FormerNick& former);
+    /// Ok also when there is none.
     Status forget_nick(std::string_view guild_id);
     Result<std::vector<FormerNick>> remembered_nicks() const;
 

@@ -76,6 +76,45 @@ CREATE TABLE masters (
     recipe         TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+ALTER TABLE sessions ADD COLUMN text_channel_id TEXT;
+ALTER TABLE sessions ADD COLUMN started_by TEXT;             -- a user id
+ALTER TABLE sessions ADD COLUMN language TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE tracks ADD COLUMN bot INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE transcriptions (              -- the embedded queue
+    id         INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    file       TEXT NOT NULL UNIQUE,       -- the key in the store
+    user_id    TEXT NOT NULL,
+    timestamp  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX transcriptions_of ON transcriptions (session_id);
+
+CREATE TABLE jobs (                        -- an id is never given twice: who was late finishes no other job
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    name       TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    session_id TEXT REFERENCES sessions ON DELETE CASCADE,
+    payload    TEXT NOT NULL,
+    due        INTEGER NOT NULL,
+    status     TEXT NOT NULL,              -- waiting, running, done, failed
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    error      TEXT NOT NULL DEFAULT ''
+) STRICT;
+-- Of one name and subject one waits, one runs and the latest that ended is kept, at most.
+CREATE UNIQUE INDEX waiting_jobs ON jobs (name, subject) WHERE status = 'waiting';
+CREATE UNIQUE INDEX running_jobs ON jobs (name, subject) WHERE status = 'running';
+CREATE UNIQUE INDEX ended_jobs ON jobs (name, subject) WHERE status IN ('done', 'failed');
+-- Of one session one runs.
+CREATE UNIQUE INDEX running_sessions ON jobs (session_id) WHERE status = 'running';
+
+CREATE TABLE former_nicks (                -- to give back, once the sign of recording comes down
+    guild_id TEXT PRIMARY KEY NOT NULL,
+    nick     TEXT
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 Result<std::int64_t> integer(const Database& database, std::string_view sql) {
