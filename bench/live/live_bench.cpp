@@ -221,8 +221,8 @@ class Bot {
     net::Task<> log_in() { (void)co_await gateway_->run(); }
 
     net::Task<> start_one(recorder::Recorder& recorder) {
-        const Status status = co_await recorder.start();
-        if (!status) fail(status.error().message);
+        const auto started = co_await recorder.start();
+        if (!started) fail(started.error().message);
         ++started_;
     }
 
@@ -233,7 +233,9 @@ class Bot {
         for (const auto& table : card_["tables"]) {
             const recorder::Where where{*GuildId::parse(table[0].get<std::string>()),
                                         *ChannelId::parse(table[2].get<std::string>()),
-                                        *ChannelId::parse(table[1].get<std::string>())};
+                                        *ChannelId::parse(table[1].get<std::string>()),
+                                        {},
+                                        "en"};
             const GuildId guild = where.guild;
             discord::VoiceOptions voice;
             voice.trust.extra_ca_pem = card_["ca"];
@@ -247,9 +249,11 @@ class Bot {
                                   {},
                                   voice,
                                   *UserId::parse(card_["self"].get<std::string>()),
+                                  std::chrono::minutes(5),
                                   [this](GuildId to, std::optional<ChannelId> channel) {
                                       gateway_->update_voice_state(to, channel, true, false);
-                                  }};
+                                  },
+                                  {}};
             recorders_.push_back(std::make_unique<recorder::Recorder>(std::move(tools), where));
             (void)guild;
         }

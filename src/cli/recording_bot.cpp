@@ -116,7 +116,7 @@ RecordingBot::~RecordingBot() {
     impl_->thread.stop();
 }
 
-Status RecordingBot::start(const recorder::Where& where) {
+Result<Ok, recorder::StartError> RecordingBot::start(const recorder::Where& where) {
     Impl& bot = *impl_;
     auto started = bot.thread.call([&] {
         recorder::Tools tools{bot.thread.loop(),
@@ -129,9 +129,11 @@ Status RecordingBot::start(const recorder::Where& where) {
                               bot.options.journal,
                               bot.options.voice,
                               bot.self,
+                              bot.options.empty_end,
                               [&bot](GuildId guild, std::optional<ChannelId> channel) {
                                   bot.gateway->update_voice_state(guild, channel, false, false);
-                              }};
+                              },
+                              bot.options.tell};
         bot.recorder = std::make_unique<recorder::Recorder>(std::move(tools), where);
         net::spawn(bot.thread.loop(), Impl::watch(&bot));
         return bot.recorder->start();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,8 @@ struct RecordingBotOptions {
     journal::WriterOptions journal{};
     discord::VoiceOptions voice{};  ///< `trust` goes in here, too
     nanoseconds log_in_within = seconds(30);
+    milliseconds empty_end = std::chrono::minutes(5);
+    std::function<void(const recorder::Happening&)> tell{};  ///< on the bot's thread
 };
 
 class RecordingBot {
@@ -39,7 +42,7 @@ class RecordingBot {
     RecordingBot& operator=(const RecordingBot&) = delete;
 
     /// Recorder::start. Once.
-    Status start(const recorder::Where& where);
+    Result<Ok, recorder::StartError> start(const recorder::Where& where);
     [[nodiscard]] const SessionId& session() const;
     [[nodiscard]] UnixTime start_time() const;
     [[nodiscard]] recorder::Report report() const;

@@ -34,15 +34,15 @@ TimeZero time_zero() {
 struct Recorder::Impl : std::enable_shared_from_this<Impl> {
     Impl(Tools with, Where at)
         : tools(std::move(with)),
-          where(at),
-          channel(at.voice_channel),
+          where(std::move(at)),
+          channel(where.voice_channel),
           changed(tools.loop),
           ending(tools.loop),
           over(tools.loop) {}
 
     net::Task<Result<journal::Writer>> open_journal();
-    net::Task<Status> begin();
-    net::Task<Status> join();
+    net::Task<Result<Ok, StartError>> begin();
+    net::Task<Result<Ok, StartError>> join();
     net::Task<> give_up();
     net::Task<Status> finish(EndCause why);
     static net::Task<> tick(std::shared_ptr<Impl> self);
@@ -97,16 +97,16 @@ net::Task<Result<journal::Writer>> Recorder::Impl::open_journal() {
     co_return co_await tools.blocking.run(std::move(work));
 }
 
-net::Task<Status> Recorder::Impl::begin() {
+net::Task<Result<Ok, StartError>> Recorder::Impl::begin() {
     auto put_up =
-        co_await put_up_sign(tools.rest, tools.guilds, tools.self, where.guild, channel, where.notice_channel, id);
-    if (!put_up) co_return put_up.error();
+        co_await put_up_sign(tools.rest, tools.guilds, tools.self, where.guild, channel, where.text_channel, id);
+    if (!put_up) co_return StartError{StartTrouble::no_sign, put_up.error().message};
     sign = std::move(*put_up);
-    if (stop_asked) co_return Error{ErrorKind::interrupted, "stopped before it began"};
+    if (stop_asked) co_return StartError{StartTrouble::stopped, "stopped before it began"};
     co_return co_await join();
 }
 
-net::Task<Status> Recorder::Impl::join() {
+net::Task<Result<Ok, StartError>> Recorder::Impl::join() {
     capture.emplace(*writer, tools.self, [this](const discord::VoiceEvent& event) { on_voice(event); });
     voice =
         std::make_unique<discord::Voice>(tools.loop, where.guild, tools.self, tools.voice, *capture,
@@ -114,11 +114,13 @@ net::Task<Status> Recorder::Impl::join() {
     voice->join(channel);
     const discord::VoiceTiming& timing = tools.voice.timing;
     static_cast<void>(co_await changed.wait_for(timing.answer + timing.open + 5 * timing.discovery));
-    if (stop_asked) co_return Error{ErrorKind::interrupted, "stopped before it began"};
-    if (ended) co_return Error{ErrorKind::failed, "Discord does not let the bot into the channel: " + ended->message};
+    if (stop_asked) co_return StartError{StartTrouble::stopped, "stopped before it began"};
+    if (ended)
+        co_return StartError{StartTrouble::refused, "Discord does not let the bot into the channel: " + ended->message};
     if (!connected) {
-        co_return Error{ErrorKind::failed,
-                        "the voice channel does not answer: it is full, or the bot lacks the permission \"Connect\""};
+        co_return StartError{
+            StartTrouble::no_answer,
+            "the voice channel does not answer: it is full, or the bot lacks the permission \"Connect\""};
     }
     co_return Ok{};
 }
@@ -142,19 +144,20 @@ net::Task<> Recorder::Impl::give_up() {
     co_await take_down_sign(tools.rest, where.guild, sign, false);
 }
 
-Recorder::Recorder(Tools tools, Where where) : impl_(std::make_shared<Impl>(std::move(tools), where)) {}
+Recorder::Recorder(Tools tools, Where where) : impl_(std::make_shared<Impl>(std::move(tools), std::move(where))) {}
 
-net::Task<Status> Recorder::start() {
+net::Task<Result<Ok, StartError>> Recorder::start() {
     const auto self = impl_;
     self->state = State::starting;
     auto opened = co_await self->open_journal();
-    Status begun = Ok{};
+    Result<Ok, StartError> begun = Ok{};
     if (opened) {
         self->writer.emplace(std::move(*opened));
         begun = co_await self->begin();
         if (!begun) co_await self->give_up();
     } else {
-        begun = opened.error();
+        begun = StartError{opened.error().kind == ErrorKind::locked ? StartTrouble::recorded : StartTrouble::disk,
+                           opened.error().message};
     }
     if (!begun) {
         self->state = State::over;

@@ -94,8 +94,8 @@ struct Tools {
     milliseconds empty_end = std::chrono::minutes(5);
     /// Op 4 of the main gateway.
     std::function<void(GuildId, std::optional<ChannelId>)> ask_gateway;
-    /// What people are told of, or what makes work. On the loop, after it is journaled.
-    std::function<void(const Happening&)> tell;
+    /// What people are told of, or what makes work. On the loop, after it is journaled. Empty: nobody listens.
+    std::function<void(const Happening&)> tell{};
 };
 
 struct Where {

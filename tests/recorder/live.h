@@ -19,6 +19,7 @@
 namespace lestapenna::recorder {
 
 constexpr std::uint64_t kSeed = 20261122;
+constexpr UserId kStarter{4'242};
 
 class Live : public ::testing::Test {
   protected:
@@ -53,7 +54,7 @@ class Live : public ::testing::Test {
     }
 
     [[nodiscard]] const sandbox::Stage& stage() const { return show_->stage(); }
-    Status start() { return bot_->start({stage().guild, stage().voice, stage().text}); }
+    Result<Ok, StartError> start() { return bot_->start({stage().guild, stage().voice, stage().text, kStarter, "it"}); }
     void talk(UnixTime session_start) {
         const auto begun = show_->begin(BootClock::now() + sandbox::kEarly, session_start, folder_ / "truth");
         ASSERT_TRUE(begun.ok()) << begun.error().message;
