@@ -20,7 +20,7 @@ ifneq ($(CCACHE),)
 export CMAKE_CXX_COMPILER_LAUNCHER = $(CCACHE)
 endif
 
-.PHONY: all demo test bench lint asan tsan fuzz install clean
+.PHONY: all demo run test bench lint asan tsan fuzz install clean
 
 # The program alone: no tests, so that a first build is quick and needs fewer packages.
 all:
@@ -31,6 +31,10 @@ all:
 # ARGS go to the demo: make demo ARGS="--speakers 6 --seconds 300"
 demo: all
 	$(RELEASE)/lestapenna demo $(ARGS)
+
+# The bot, for who has a token (README.md).
+run: all
+	$(RELEASE)/lestapenna run $(ARGS)
 
 test:
 	@tools/packages program test

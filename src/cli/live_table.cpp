@@ -16,6 +16,8 @@ namespace {
 constexpr milliseconds kLook{50};
 /// For what takes the bot a second: to log in, to join, to answer.
 constexpr seconds kPatience{60};
+/// After the last packet was said.
+constexpr seconds kStillUnderWay{2};
 
 /// The bot is the sandbox's, and its web server ours alone.
 void send_to_sandbox(Config& config, const sandbox::Stage& stage) {
@@ -109,6 +111,12 @@ bool watch(sandbox::Show& show, Service& service, seconds length, const render::
     return false;
 }
 
+/// What the line still holds back is sent before the session ends; what was sent has arrived, over a loopback.
+void wait_for_the_last(const sandbox::Show& show, milliseconds longest_delay) {
+    const BootTime until = BootClock::now() + longest_delay + kStillUnderWay;
+    while (BootClock::now() < until && !show.sent_to_bot()) std::this_thread::sleep_for(kLook);
+}
+
 /// "https://…" within a sentence.
 std::string link_in(const std::string& text) {
     const auto from = text.find("http");
@@ -179,6 +187,7 @@ Result<std::string> end(Evening& evening, const Config& config, std::string_view
 Result<LiveTable> record_live(sandbox::ShowOptions options, Config& config, const workflows::Tools& tools,
                               const std::filesystem::path& truth) {
     const auto length = std::chrono::ceil<seconds>(options.script.length);
+    const auto longest_delay = options.line.delay + options.line.jitter;
     auto show = sandbox::Show::open(std::move(options));
     if (!show) return show.error();
     const sandbox::Stage& stage = (*show)->stage();
@@ -196,11 +205,7 @@ Result<LiveTable> record_live(sandbox::ShowOptions options, Config& config, cons
         return begun.error();
 
     const bool stopped = watch(**show, **service, length, tools.work);
-    // What the line still holds back arrives before the session ends.
-    const auto all_sent = [&] { return (*show)->sent_to_bot().has_value(); };
-    if (!stopped) {
-        if (auto sent = evening.until("to hear the last", all_sent, kPatience); !sent) return sent.error();
-    }
+    wait_for_the_last(**show, longest_delay);
     const auto session_length = std::chrono::duration_cast<Samples>(unix_now() - session->start);
     std::string link;
     if (!stopped) {
