@@ -19,8 +19,9 @@ enum class BadLink { malformed, forged, expired };
 
 class Links {
   public:
-    /// The secret is web.link_secret, else 32 random bytes kept 0600 in the data folder (made when missing). Errors:
-    /// failed, usage (a public_url that is no http(s) URL).
+    /// The secret is web.link_secret, else 32 random bytes kept 0600 as {data}/link-secret (made when missing, durable
+    /// on return; of two processes at once both get the same). Errors: failed, usage (a public_url that is no http(s)
+    /// URL).
     static Result<Links> open(const Config& config);
 
     /// Links lead there instead of to web.public_url.
