@@ -61,12 +61,14 @@ Status wait_again(const Database& database, const Job& job) {
                         unix_ms(job.due), std::int64_t{job.attempts}, job.error);
 }
 
-/// The running `job` has come to its end, and takes the place of the one before it.
+/// The running `job` has come to its end, and takes the place of the one before it. Its payload goes: nobody needs it
+/// any more, and it may hold a token.
 Status end(const Database& database, const Job& job, JobStatus status, std::string_view error) {
     auto gone = database.run("DELETE FROM jobs WHERE status IN ('done', 'failed') AND name = ?1 AND subject = ?2",
                              job.name, job.subject);
     if (!gone) return gone;
-    return database.run("UPDATE jobs SET status = ?2, error = ?3 WHERE id = ?1", job.id, to_text(status), error);
+    return database.run("UPDATE jobs SET status = ?2, error = ?3, payload = '{}' WHERE id = ?1", job.id,
+                        to_text(status), error);
 }
 
 }  // namespace

@@ -7,9 +7,10 @@
 // the same time. Ownership: destroying it asks the work to stop and waits for it. Errors: of a handler, by kind:
 //   failed       again after 1 s, doubled up to 10 min; given up after 30 attempts
 //   locked       again after 2 s, as often as it takes
-//   interrupted  waits as if it had not begun
+//   interrupted  waits as if it had not begun (2 s, unless this is stop())
 //   all others   given up at once: nothing will change them
-// What is given up stays in the catalog as failed, and is logged.
+// What is given up stays in the catalog as failed, and is logged. While the catalog can not be written, what came of a
+// job is kept and tried again. Payloads are never logged: they may hold tokens.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,7 @@ struct Done {
     std::vector<catalog::NewJob> then{};  ///< what follows from it
     std::optional<UnixTime> again{};      ///< the same job is wanted again, then
 };
-/// `catalog` is the worker's own.
+/// `catalog` is the worker's own. Must not throw; one that does has failed.
 using Handler = std::function<Result<Done>(const catalog::Job& job, catalog::Catalog& catalog)>;
 
 struct RunnerOptions {
@@ -41,6 +42,7 @@ struct RunnerOptions {
     nanoseconds locked_wait = seconds(2);
     int attempts = 30;
     int nice = 10;
+    std::function<UnixTime()> now = unix_now;  ///< the clock that says what is due; any thread
 };
 
 /// A job came to its end, by being done or given up.
@@ -56,16 +58,17 @@ class Runner {
     Runner(const Runner&) = delete;
     Runner& operator=(const Runner&) = delete;
 
-    // Before start().
+    // Before start(). A job whose name nobody handles is given up.
     void handle(std::string name, Handler handler);
-    /// Called on a worker's thread after the end stands in the catalog.
+    /// Called on a worker's thread after the end stands in the catalog; not for a job that is wanted again.
     void on_finished(std::function<void(const Finished&)> tell);
 
-    /// What was under way when the last process died waits again; the workers begin. Errors: the catalog's.
+    /// What was under way when the last process died waits again; the workers begin. Once. Errors: the catalog's;
+    /// nothing has begun then.
     Status start();
-    /// There may be something to do now. Any thread.
+    /// There may be something to do now. Any thread. (Without it a new job is found within 10 s.)
     void wake();
-    /// Asks handlers to stop and waits for them; nothing is begun any more.
+    /// Asks handlers to stop and waits for them; nothing is begun any more. Not from a handler.
     void stop();
     /// For a handler's render::Work.
     [[nodiscard]] const std::atomic<bool>& stopping() const;
