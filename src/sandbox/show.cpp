@@ -15,7 +15,8 @@ struct Show::Impl {
     ShowOptions options;
     std::unique_ptr<Loopback> discord;
     Stage stage;
-    std::vector<Packed> packed;  ///< what each will send, until it is cast
+    std::vector<Packed> packed;       ///< what each will send, until it is cast
+    std::map<UserId, UserId> people;  ///< of the script's users
     std::vector<std::unique_ptr<LivePlayer>> players;
     std::unique_ptr<Truth> truth;
     std::size_t left = 0;
@@ -46,8 +47,12 @@ Status Show::Impl::set_the_stage() {
 
 void Show::Impl::cast(std::size_t index) {
     Player& script = options.script.players[index];
-    script.user = discord->add_person(index < options.names.size() ? options.names[index] : script.user.text());
-    stage.players.push_back(script.user);
+    UserId& person = people[script.user];
+    if (person == UserId{}) {
+        person = discord->add_person(index < options.names.size() ? options.names[index] : script.user.text());
+        stage.players.push_back(person);
+    }
+    script.user = person;
     LivePlayerOptions live;
     live.voice.trust.extra_ca_pem = stage.addresses.ca_pem;
     live.early = kEarly;

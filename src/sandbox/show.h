@@ -24,7 +24,8 @@
 namespace lestapenna::sandbox {
 
 struct ShowOptions {
-    Script script;                   ///< its users are replaced by the loopback's
+    /// Its users are replaced by the loopback's; players of one user are one person who comes back.
+    Script script;
     std::vector<std::string> names;  ///< player i is names[i]
     std::vector<Sender> senders{};   ///< player i is senders[i] where there is one
     Forwarding line{};               ///< from the voice server to the bot
@@ -42,7 +43,7 @@ struct Stage {
     GuildId guild;
     ChannelId voice;
     ChannelId text;
-    std::vector<UserId> players;  ///< in the script's order
+    std::vector<UserId> players;  ///< people, in the script's order
 };
 
 class Show {
