@@ -1,6 +1,7 @@
 #include "net/server.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -9,6 +10,9 @@
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "net/await.h"
@@ -26,6 +30,7 @@ constexpr std::uint32_t kMaxHeadBytes = 16u << 10;
 constexpr nanoseconds kHandshakeTime = seconds(10);
 constexpr nanoseconds kOutOfSockets = milliseconds(100);
 constexpr std::size_t kMaxMessageBytes = 16u << 20;
+constexpr std::size_t kPieceBytes = 64u << 10;
 
 using Parser = http::request_parser<http::string_body>;
 
@@ -57,12 +62,40 @@ int status_of(const error_code& error) {
     return 400;
 }
 
+/// Without this the kernel takes megabytes for a client that is slow and says so only when a third of them are gone:
+/// who listens at 16 KB/s takes nothing for a minute then, as far as we can see.
+void keep_short_what_waits(tcp::socket& socket) {
+    const int bytes = static_cast<int>(kPieceBytes);
+    (void)::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
+/// Each piece has `idle` to be taken: a client that takes a byte now and then holds a connection, but not for long.
 Task<error_code> write_all(Stream stream, std::string_view bytes, nanoseconds idle, Deadline& deadline) {
     while (!bytes.empty()) {
         deadline.restart(idle);
-        const auto [error, size] = co_await stream.async_write_some(asio::buffer(bytes), kAwait);
+        std::string_view piece = bytes.substr(0, kPieceBytes);
+        bytes.remove_prefix(piece.size());
+        while (!piece.empty()) {
+            const auto [error, size] = co_await stream.async_write_some(asio::buffer(piece), kAwait);
+            if (error) co_return error;
+            piece.remove_prefix(size);
+        }
+    }
+    co_return error_code();
+}
+
+/// An error also when the file has become shorter.
+Task<error_code> write_file(Stream stream, const FileBody& body, nanoseconds idle, Deadline& deadline) {
+    std::string piece;
+    for (std::uint64_t sent = 0; sent < body.length; sent += piece.size()) {
+        piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, body.length - sent)));
+        const ssize_t got =
+            ::pread(body.file.get(), piece.data(), piece.size(), static_cast<off_t>(body.offset + sent));
+        if (got < 0) co_return error_code(errno, boost::system::system_category());
+        if (got == 0) co_return asio::error::eof;
+        piece.resize(static_cast<std::size_t>(got));
+        const error_code error = co_await write_all(stream, piece, idle, deadline);
         if (error) co_return error;
-        bytes.remove_prefix(size);
     }
     co_return error_code();
 }
@@ -112,7 +145,7 @@ bool is_framing(std::string_view name) {
            boost::beast::iequals(name, "Connection");
 }
 
-std::string head_of(const HttpResponse& response, bool keep_alive) {
+std::string head_of(const HttpResponse& response, std::uint64_t length, bool keep_alive) {
     const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
     std::string head = "HTTP/1.1 " + std::to_string(response.status) + " " + std::string(reason) + "\r\n";
     if (well_formed(response.headers)) {
@@ -123,7 +156,7 @@ std::string head_of(const HttpResponse& response, bool keep_alive) {
         log().error("an answer's headers hold characters that no header may hold; sent without them");
     }
     if (response.status != 204 && response.status != 304) {
-        head += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+        head += "Content-Length: " + std::to_string(length) + "\r\n";
     }
     if (!keep_alive) head += "Connection: close\r\n";
     return head + "\r\n";
@@ -217,6 +250,7 @@ Task<> Server::Impl::accept(std::shared_ptr<Impl> self) {
             if (error != asio::error::connection_aborted) co_await sleep_for(kOutOfSockets);
             continue;
         }
+        keep_short_what_waits(socket);
         spawn(self->acceptor.get_executor(), serve(self, std::make_shared<Place>(self), Stream(std::move(socket))));
     }
 }
@@ -250,7 +284,7 @@ Task<std::optional<HttpRequest>> Server::Impl::talk(std::shared_ptr<Impl> self, 
             refused = self->handlers.websocket ? 400 : 426;  // 400: nothing may follow before our 101
         }
         if (refused != 0) {
-            const std::string head = head_of({refused, {}, {}}, false);
+            const std::string head = head_of({refused, {}, {}}, 0, false);
             co_await write_all(stream, head, self->options.idle_timeout, deadline);
             stream.finish();
             co_return std::nullopt;
@@ -274,12 +308,18 @@ Task<bool> Server::Impl::answer(std::shared_ptr<Impl> self, Stream stream, Recei
         co_return false;
     }
     const bool keep_alive = received.keep_alive && reply.delivery == Delivery::whole;
-    std::string bytes = head_of(reply.response, keep_alive);
-    if (!has_no_body(method, reply.response.status)) {
-        const std::string_view body = reply.response.body;
-        bytes += reply.delivery == Delivery::half ? body.substr(0, body.size() / 2) : body;
+    const nanoseconds idle = self->options.idle_timeout;
+    std::uint64_t length = reply.file ? reply.file->length : reply.response.body.size();
+    std::string bytes = head_of(reply.response, length, keep_alive);
+    if (has_no_body(method, reply.response.status)) length = 0;
+    if (reply.delivery == Delivery::half) length /= 2;
+    if (!reply.file) bytes.append(reply.response.body, 0, static_cast<std::size_t>(length));
+    error_code gone = co_await write_all(stream, bytes, idle, deadline);
+    if (!gone && reply.file) {
+        reply.file->length = length;
+        gone = co_await write_file(stream, *reply.file, idle, deadline);
+        if (gone) stream.drop();
     }
-    const error_code gone = co_await write_all(stream, bytes, self->options.idle_timeout, deadline);
     if (gone) co_return false;
     if (!keep_alive) stream.finish();
     co_return keep_alive;
