@@ -1,5 +1,6 @@
 #include "sandbox/loopback.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "sandbox/loopback_gateway.h"
 #include "sandbox/loopback_rest.h"
 #include "sandbox/payloads.h"
+#include "sandbox/permissions.h"
 #include "sandbox/voice_desk.h"
 #include "sandbox/world.h"
 
@@ -46,7 +48,10 @@ struct Loopback::Impl : std::enable_shared_from_this<Impl> {
     void tell_deleted(ChannelId channel, MessageId id);
     void tell_member(GuildId guild, UserId user);
     void tell_channel(ChannelId channel, const char* event);
-    UserId add_user(std::string name, bool bot);
+    void change_guild(GuildId guild, const std::function<void(WorldGuild&)>& change);
+    void tell_role(GuildId guild, discord::RoleId role, const char* event);
+    void tell_of_member(GuildId guild, UserId user);
+    UserId add_user(std::string name, bool bot, std::optional<GuildId> only = std::nullopt);
     ChannelId add_channel(GuildId guild, discord::ChannelKind kind, std::string name, int user_limit);
 
     /// The client of a person in a guild.
@@ -88,7 +93,7 @@ Status Loopback::Impl::start() {
     if (!servers) return servers.error();
     desk = std::make_shared<VoiceDesk>(loop, world, std::move(*servers), desk_tells());
     gateway = std::make_shared<MainGateway>(loop, world, options, gateway_hooks());
-    rest = std::make_shared<RestApi>(loop, world, rest_hooks());
+    rest = std::make_shared<RestApi>(loop, world, options, rest_hooks());
 
     net::Handlers handlers;
     handlers.request = [api = rest](net::HttpRequest request) { return api->serve(std::move(request)); };
@@ -177,10 +182,14 @@ void Loopback::Impl::tell_message(const WorldMessage& message, const char* event
     const auto* const place = world.channel(message.channel);
     if (place == nullptr) return;
     if (place->guild) {
-        gateway->tell_guild(*place->guild, event, intents::guild_messages, [&](const MainGateway::Reader& reader) {
+        const auto sees = [&](const MainGateway::Reader& reader) {
+            return may(world, reader.bot, *place, permission::view_channel);
+        };
+        const auto as_read_by = [&](const MainGateway::Reader& reader) {
             const bool reads_all = (reader.intents & intents::message_content) != 0;
             return payloads::message_create(world, message, reader.bot, reads_all);
-        });
+        };
+        gateway->tell_guild(*place->guild, event, intents::guild_messages, as_read_by, sees);
         return;
     }
     for (const auto user : place->recipients) {
@@ -198,7 +207,25 @@ void Loopback::Impl::tell_deleted(ChannelId channel, MessageId id) {
 void Loopback::Impl::tell_member(GuildId guild, UserId user) {
     Json member = payloads::member(world, *world.guild(guild), user);
     member["guild_id"] = guild.text();
-    gateway->tell_guild(guild, "GUILD_MEMBER_UPDATE", kMembersIntent, member);
+    // Of itself a bot hears without the intent.
+    gateway->tell_guild(
+        guild, "GUILD_MEMBER_UPDATE", 0, [&](const MainGateway::Reader&) { return member; },
+        [&](const MainGateway::Reader& reader) {
+            return (reader.intents & kMembersIntent) != 0 || reader.bot == user;
+        });
+}
+
+void Loopback::Impl::change_guild(GuildId guild, const std::function<void(WorldGuild&)>& change) {
+    auto* const known = world.guild(guild);
+    if (known == nullptr) return;
+    change(*known);
+    gateway->tell_guild(guild, "GUILD_UPDATE", intents::guilds, payloads::guild(world, *known));
+}
+
+void Loopback::Impl::tell_role(GuildId guild, discord::RoleId role, const char* event) {
+    const auto& where = *world.guild(guild);
+    gateway->tell_guild(guild, event, intents::guilds,
+                        Json{{"guild_id", guild.text()}, {"role", payloads::role(where, *world.role(guild, role))}});
 }
 
 void Loopback::Impl::tell_channel(ChannelId channel, const char* event) {
@@ -247,18 +274,43 @@ ChannelId Loopback::add_voice_channel(GuildId guild, std::string name, int user_
     return id;
 }
 
-UserId Loopback::Impl::add_user(std::string name, bool bot) {
-    const auto id = world.add_user(std::move(name), bot);
-    for (const auto guild : world.guilds_of(id)) {
-        Json member = payloads::member(world, *world.guild(guild), id);
-        member["guild_id"] = guild.text();
-        gateway->tell_guild(guild, "GUILD_MEMBER_ADD", kMembersIntent, member);
-    }
+ChannelId Loopback::add_stage_channel(GuildId guild, std::string name) {
+    const auto id = impl_->add_channel(guild, discord::ChannelKind::stage, std::move(name), 0);
+    (void)impl_->desk->server_of(id);
     return id;
 }
 
-UserId Loopback::add_person(std::string name) {
-    return impl_->add_user(std::move(name), false);
+void Loopback::Impl::tell_of_member(GuildId guild, UserId user) {
+    Json member = payloads::member(world, *world.guild(guild), user);
+    member["guild_id"] = guild.text();
+    gateway->tell_guild(guild, "GUILD_MEMBER_ADD", kMembersIntent, member);
+}
+
+UserId Loopback::Impl::add_user(std::string name, bool bot, std::optional<GuildId> only) {
+    const auto id = world.add_user(std::move(name), bot, only);
+    for (const auto guild : world.guilds_of(id)) tell_of_member(guild, id);
+    return id;
+}
+
+UserId Loopback::add_person(std::string name, std::optional<GuildId> only) {
+    return impl_->add_user(std::move(name), false, only);
+}
+
+void Loopback::add_member(GuildId guild, UserId user) {
+    World& world = impl_->world;
+    if (world.guild(guild) == nullptr || world.user(user) == nullptr || world.is_member(guild, user)) return;
+    world.add_member(guild, user);
+    impl_->tell_of_member(guild, user);
+    impl_->gateway->tell_arrival(guild, user);
+}
+
+void Loopback::remove_member(GuildId guild, UserId user) {
+    if (!impl_->world.is_member(guild, user)) return;
+    impl_->desk->kick(guild, user);
+    impl_->world.remove_member(guild, user);
+    impl_->gateway->tell_guild(guild, "GUILD_MEMBER_REMOVE", kMembersIntent,
+                               Json{{"guild_id", guild.text()}, {"user", payloads::user(*impl_->world.user(user))}});
+    impl_->gateway->tell_bot(user, "GUILD_DELETE", intents::guilds, Json{{"id", guild.text()}});
 }
 
 Loopback::Bot Loopback::add_bot(std::string name) {
@@ -304,12 +356,13 @@ MessageId Loopback::type(UserId person, ChannelId channel, std::string text) {
 }
 
 std::uint64_t Loopback::use_command(UserId person, ChannelId channel, UserId bot, std::string name,
-                                    nlohmann::json options) {
+                                    nlohmann::json options, std::string locale) {
     WorldInteraction draft;
     draft.bot = bot;
     draft.user = person;
     draft.channel = channel;
     draft.command = std::move(name);
+    draft.locale = std::move(locale);
     const auto& asked = impl_->world.add_interaction(std::move(draft));
     std::string id;
     for (const auto& command : impl_->rest->commands(bot)) {
@@ -319,6 +372,73 @@ std::uint64_t Loopback::use_command(UserId person, ChannelId channel, UserId bot
     if (!options.is_array()) options = nlohmann::json::array();
     impl_->gateway->tell_bot(bot, "INTERACTION_CREATE", 0, payloads::interaction(impl_->world, asked, id, options));
     return asked.id;
+}
+
+void Loopback::refuse_direct(UserId person, bool refuses) {
+    if (auto* const user = impl_->world.user(person)) user->refuses_direct = refuses;
+}
+
+// ---- who may do what
+
+discord::RoleId Loopback::add_role(GuildId guild, std::string name, std::uint64_t permissions) {
+    const auto id = impl_->world.add_role(guild, std::move(name), permissions);
+    if (impl_->world.guild(guild) != nullptr) impl_->tell_role(guild, id, "GUILD_ROLE_CREATE");
+    return id;
+}
+
+void Loopback::set_role(GuildId guild, discord::RoleId role, std::uint64_t permissions) {
+    auto* const known = impl_->world.role(guild, role);
+    if (known == nullptr) return;
+    known->permissions = permissions;
+    impl_->tell_role(guild, role, "GUILD_ROLE_UPDATE");
+}
+
+void Loopback::remove_role(GuildId guild, discord::RoleId role) {
+    if (impl_->world.role(guild, role) == nullptr || role.value == guild.value) return;
+    impl_->world.remove_role(guild, role);
+    impl_->gateway->tell_guild(guild, "GUILD_ROLE_DELETE", intents::guilds,
+                               Json{{"guild_id", guild.text()}, {"role_id", role.text()}});
+}
+
+void Loopback::give_role(GuildId guild, UserId user, discord::RoleId role) {
+    if (impl_->world.role(guild, role) == nullptr || !impl_->world.is_member(guild, user)) return;
+    impl_->world.guild(guild)->members.at(user).roles.insert(role);
+    impl_->tell_member(guild, user);
+}
+
+void Loopback::take_role(GuildId guild, UserId user, discord::RoleId role) {
+    if (!impl_->world.is_member(guild, user)) return;
+    impl_->world.guild(guild)->members.at(user).roles.erase(role);
+    impl_->tell_member(guild, user);
+}
+
+void Loopback::set_overwrite(ChannelId channel, discord::Overwrite overwrite) {
+    auto* const place = impl_->world.channel(channel);
+    if (place == nullptr || !place->guild) return;
+    std::erase_if(place->overwrites, [&](const discord::Overwrite& one) {
+        return one.id == overwrite.id && one.for_role == overwrite.for_role;
+    });
+    if ((overwrite.allow | overwrite.deny) != 0) place->overwrites.push_back(overwrite);
+    impl_->tell_channel(channel, "CHANNEL_UPDATE");
+}
+
+void Loopback::set_user_limit(ChannelId channel, int most) {
+    auto* const place = impl_->world.channel(channel);
+    if (place == nullptr || !place->guild) return;
+    place->user_limit = most;
+    impl_->tell_channel(channel, "CHANNEL_UPDATE");
+}
+
+void Loopback::set_owner(GuildId guild, UserId owner) {
+    impl_->change_guild(guild, [&](WorldGuild& known) { known.owner = owner; });
+}
+
+void Loopback::set_premium_tier(GuildId guild, int tier) {
+    impl_->change_guild(guild, [&](WorldGuild& known) { known.premium_tier = tier; });
+}
+
+void Loopback::set_locale(GuildId guild, std::string locale) {
+    impl_->change_guild(guild, [&](WorldGuild& known) { known.locale = std::move(locale); });
 }
 
 // ---- what moderators do
@@ -333,6 +453,10 @@ void Loopback::kick_from_voice(GuildId guild, UserId user) {
 
 void Loopback::deafen(GuildId guild, UserId user, bool deaf) {
     impl_->desk->deafen(guild, user, deaf);
+}
+
+void Loopback::suppress(GuildId guild, UserId user, bool suppress) {
+    impl_->desk->suppress(guild, user, suppress);
 }
 
 // ---- trouble

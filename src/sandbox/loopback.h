@@ -33,7 +33,9 @@ struct LoopbackOptions {
     bool message_content_allowed = true;  ///< false: asking for that intent is closed with 4014
     milliseconds heartbeat_interval{41'250};
     milliseconds voice_heartbeat_interval{13'750};
-    milliseconds session_lifetime{60'000};  ///< how long a session whose socket was lost may be resumed
+    milliseconds session_lifetime{60'000};       ///< how long a session whose socket was lost may be resumed
+    milliseconds answer_within{3'000};           ///< the first answer to an interaction; later: 10062
+    milliseconds interaction_lifetime{900'000};  ///< then its token is worth nothing: 50027
 };
 
 struct Addresses {
@@ -63,14 +65,20 @@ struct LoggedRequest {
     int status = 0;
 };
 
-/// What a bot posted.
+/// What a bot posted, as it stands now.
 struct PostedMessage {
     MessageId id;
     ChannelId channel;
     UserId author;
     std::string content;
     bool ephemeral = false;
-    std::vector<std::string> file_names;
+    std::vector<std::string> file_names{};
+    std::vector<std::size_t> file_bytes{};  ///< how long each file is
+    std::optional<MessageId> answers{};     ///< the message it replies to
+    std::uint64_t interaction = 0;          ///< the slash command it answers or follows up on
+    std::optional<UserId> direct_to{};      ///< of a direct message: whom it reaches
+    bool edited = false;
+    nlohmann::json embeds = nlohmann::json::array();
 };
 
 class Loopback {
@@ -86,8 +94,10 @@ class Loopback {
     GuildId add_guild(std::string name);
     ChannelId add_text_channel(GuildId guild, std::string name);
     ChannelId add_voice_channel(GuildId guild, std::string name, int user_limit = 0);
-    /// A person, member of every guild that is there.
-    UserId add_person(std::string name);
+    /// Whoever joins is audience: suppressed, and nobody hears them, until they are made speakers.
+    ChannelId add_stage_channel(GuildId guild, std::string name);
+    /// A person, member of every guild that is there; with `only` of that one alone.
+    UserId add_person(std::string name, std::optional<GuildId> only = std::nullopt);
     struct Bot {
         UserId user;
         std::string token;
@@ -95,6 +105,9 @@ class Loopback {
     /// A bot, member of every guild that is there.
     Bot add_bot(std::string name);
     void remove_channel(ChannelId channel);
+    /// Joins, and leaves or is thrown out; a bot is told of the guild, and that it is gone.
+    void add_member(GuildId guild, UserId user);
+    void remove_member(GuildId guild, UserId user);
     /// Where a user is, as GUILD_VOICE_STATES shows it.
     [[nodiscard]] std::optional<discord::VoiceState> voice_state(GuildId guild, UserId user) const;
     [[nodiscard]] std::string nickname(GuildId guild, UserId user) const;
@@ -107,13 +120,33 @@ class Loopback {
                    std::function<void(const discord::Event&)> on_event, bool self_deaf = false);
     /// Types a message; `typed` is its id.
     MessageId type(UserId person, ChannelId channel, std::string text);
-    /// Uses a slash command of `bot`; `options` as in an interaction's data. Its id.
-    std::uint64_t use_command(UserId person, ChannelId channel, UserId bot, std::string name, nlohmann::json options);
+    /// Uses a slash command of `bot`; `options` as in an interaction's data, `locale` of the person's Discord. Its id.
+    std::uint64_t use_command(UserId person, ChannelId channel, UserId bot, std::string name, nlohmann::json options,
+                              std::string locale = "it");
+    /// Takes direct messages no more, or again.
+    void refuse_direct(UserId person, bool refuses);
+
+    // ---- who may do what (sandbox/permissions.h); everybody may see, write, attach, join and speak everywhere until
+    // ---- this is changed. Unknown ids change nothing.
+    /// One that nobody has yet. @everyone has the guild's id.
+    discord::RoleId add_role(GuildId guild, std::string name, std::uint64_t permissions);
+    void set_role(GuildId guild, discord::RoleId role, std::uint64_t permissions);
+    void remove_role(GuildId guild, discord::RoleId role);
+    void give_role(GuildId guild, UserId user, discord::RoleId role);
+    void take_role(GuildId guild, UserId user, discord::RoleId role);
+    /// Of a role or a member, in the place of an earlier one; one that neither allows nor denies is taken away.
+    void set_overwrite(ChannelId channel, discord::Overwrite overwrite);
+    void set_user_limit(ChannelId channel, int most);
+    void set_owner(GuildId guild, UserId owner);
+    void set_premium_tier(GuildId guild, int tier);
+    void set_locale(GuildId guild, std::string locale);
 
     // ---- what moderators do
     void move(GuildId guild, UserId user, ChannelId to, std::uint16_t close_code = 4014);  ///< 0: the socket stays open
     void kick_from_voice(GuildId guild, UserId user);
     void deafen(GuildId guild, UserId user, bool deaf);
+    /// Audience of a stage, or a speaker.
+    void suppress(GuildId guild, UserId user, bool suppress);
 
     // ---- trouble at the main gateway
     void close_gateway(UserId bot, std::uint16_t code);

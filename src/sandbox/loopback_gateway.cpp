@@ -305,12 +305,20 @@ void MainGateway::tell_guild(GuildId guild, const char* event, std::uint32_t int
 }
 
 void MainGateway::tell_guild(GuildId guild, const char* event, std::uint32_t intent,
-                             const std::function<Json(const Reader&)>& make) {
+                             const std::function<Json(const Reader&)>& make,
+                             const std::function<bool(const Reader&)>& is_told) {
     for (const auto& [_, session] : sessions_) {
+        const Reader reader{session->bot, session->intents};
         const bool asked = intent == 0 || (session->intents & intent) != 0;
-        if (asked && world_.is_member(guild, session->bot)) {
-            dispatch(*session, event, make({session->bot, session->intents}));
-        }
+        if (!asked || !world_.is_member(guild, session->bot) || (is_told && !is_told(reader))) continue;
+        dispatch(*session, event, make(reader));
+    }
+}
+
+void MainGateway::tell_arrival(GuildId guild, UserId bot) {
+    for (const auto& session : sessions_of(bot)) {
+        if ((session->intents & intents::guilds) == 0) continue;
+        dispatch(*session, "GUILD_CREATE", payloads::guild_create(world_, *world_.guild(guild), bot, session->intents));
     }
 }
 

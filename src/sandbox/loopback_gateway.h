@@ -62,7 +62,10 @@ class MainGateway : public std::enable_shared_from_this<MainGateway> {
     // ---- dispatches; those who did not ask for `intent` (0: none needed) are not told
     void tell_guild(GuildId guild, const char* event, std::uint32_t intent, const Json& data);
     void tell_guild(GuildId guild, const char* event, std::uint32_t intent,
-                    const std::function<Json(const Reader&)>& make);
+                    const std::function<Json(const Reader&)>& make,
+                    const std::function<bool(const Reader&)>& is_told = {});
+    /// To a bot that has become member of this guild.
+    void tell_arrival(GuildId guild, UserId bot);
     void tell_bot(UserId bot, const char* event, std::uint32_t intent, const Json& data);
     void tell_session(const std::string& session_id, const char* event, const Json& data);
 

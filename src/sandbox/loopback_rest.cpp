@@ -133,8 +133,8 @@ RestFault RestFault::rate_limit(std::string path, seconds retry_after, bool glob
     return fault;
 }
 
-RestApi::RestApi(net::Loop& loop, World& world, Hooks hooks)
-    : world_(world), hooks_(std::move(hooks)), stopping_(loop) {}
+RestApi::RestApi(net::Loop& loop, World& world, const LoopbackOptions& options, Hooks hooks)
+    : world_(world), options_(options), hooks_(std::move(hooks)), stopping_(loop) {}
 
 std::optional<RestFault> RestApi::next_fault(const net::HttpRequest& request) {
     const auto applies = [&](const RestFault& fault) {
@@ -214,15 +214,26 @@ RestApi::Answer RestApi::answer(const Route& route, std::vector<std::string> wor
 }
 
 void RestApi::note_posted(const WorldMessage& message) {
+    PostedMessage note{message.id, message.channel, message.author, message.content};
+    note.ephemeral = (message.flags & WorldMessage::kEphemeral) != 0;
+    note.answers = message.answers;
+    note.interaction = message.interaction;
+    note.edited = message.edited.has_value();
+    note.embeds = message.embeds;
+    for (const auto& file : message.attachments) {
+        note.file_names.push_back(file.name);
+        note.file_bytes.push_back(file.bytes);
+    }
+    if (const auto* const place = world_.channel(message.channel)) {
+        const auto other = std::ranges::find_if(place->recipients, [&](UserId who) { return who != message.author; });
+        if (other != place->recipients.end()) note.direct_to = *other;
+    }
     const auto same = std::ranges::find(posted_, message.id, &PostedMessage::id);
     if (same != posted_.end()) {
-        same->content = message.content;
+        *same = std::move(note);
         return;
     }
     keep_latest(posted_);
-    PostedMessage note{message.id, message.channel, message.author, message.content, false, {}};
-    note.ephemeral = (message.flags & WorldMessage::kEphemeral) != 0;
-    for (const auto& file : message.attachments) note.file_names.push_back(file.name);
     posted_.push_back(std::move(note));
 }
 

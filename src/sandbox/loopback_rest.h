@@ -41,7 +41,7 @@ class RestApi : public std::enable_shared_from_this<RestApi> {
         std::function<void(GuildId, UserId, bool suppress)> suppressed;
     };
 
-    RestApi(net::Loop& loop, World& world, Hooks hooks);
+    RestApi(net::Loop& loop, World& world, const LoopbackOptions& options, Hooks hooks);
     /// What GET /gateway names.
     void set_gateway_url(std::string url) { gateway_url_ = std::move(url); }
     void stop() { stopping_.set(); }
@@ -90,6 +90,7 @@ class RestApi : public std::enable_shared_from_this<RestApi> {
     Answer get_gateway_bot(const Call& call);
     Answer get_self(const Call& call);
     Answer get_application(const Call& call);
+    Answer list_own_guilds(const Call& call);
     Answer get_user(const Call& call);
     Answer open_direct(const Call& call);
     Answer get_channel(const Call& call);
@@ -123,7 +124,9 @@ class RestApi : public std::enable_shared_from_this<RestApi> {
     Or<WorldMessage*> message_of(const Call& call);
     Or<WorldGuild*> guild_of(const Call& call);
     Or<UserId> member_of(const Call& call, const WorldGuild& guild);
+    Or<WorldInteraction*> answered_one(const Call& call);
     Or<WorldMessage*> answer_of(const Call& call);
+    [[nodiscard]] bool fits(const Call& call, ChannelId channel) const;
     Or<WorldMessage> read_message(const Call& call, const Json& body, const WorldMessage& draft);
     Answer change_message(WorldMessage& message, const Call& call, const Json& body);
     WorldMessage& publish(WorldMessage message);
@@ -133,6 +136,7 @@ class RestApi : public std::enable_shared_from_this<RestApi> {
     Json with_ids(const Json& command, UserId bot, const CommandList& list);
 
     World& world_;
+    const LoopbackOptions options_;
     const Hooks hooks_;
     std::string gateway_url_;
     net::Signal stopping_;

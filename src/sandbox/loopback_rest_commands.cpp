@@ -116,12 +116,14 @@ RestApi::Answer RestApi::interaction_callback(const Call& call) {
     auto* const asked = world_.interaction(call.words[1]);
     if (asked == nullptr || std::to_string(asked->id) != call.words[0]) return error(404, 10062, "Unknown interaction");
     if (asked->answered) return error(400, 40060, "Interaction has already been acknowledged.");
+    if (BootClock::now() - asked->asked > options_.answer_within) return error(404, 10062, "Unknown interaction");
     const auto type = json::integer<int>(call.body, "type").value_or(0);
     if (type < 1 || type > kMost)
         return error(400, 50035, "Invalid Form Body: type is none of an interaction response");
     Json resource{{"type", type}};
     if (type == kMessage || type == kDeferred) {
         WorldMessage draft;
+        draft.channel = asked->channel;
         const auto& data = json::object(call.body, "data");
         if (type == kDeferred) {
             draft.flags = json::integer<std::uint32_t>(data, "flags").value_or(0) & WorldMessage::kEphemeral;
@@ -153,10 +155,22 @@ WorldMessage& RestApi::answer_interaction(WorldInteraction& asked, WorldMessage 
     return written;
 }
 
+// Of /webhooks/{application}/{token}: one that was answered in time is a webhook, as long as its token lives.
+RestApi::Or<WorldInteraction*> RestApi::answered_one(const Call& call) {
+    auto* const asked = world_.interaction(call.words[1]);
+    if (asked == nullptr || asked->bot.text() != call.words[0]) return error(404, 10015, "Unknown Webhook");
+    if (BootClock::now() - asked->asked > options_.interaction_lifetime) {
+        return error(401, 50027, "Invalid Webhook Token");
+    }
+    if (!asked->answered) return error(404, 10015, "Unknown Webhook");
+    return asked;
+}
+
 // Of /webhooks/{application}/{token}/messages/{id or @original}.
 RestApi::Or<WorldMessage*> RestApi::answer_of(const Call& call) {
-    const auto* const asked = world_.interaction(call.words[1]);
-    if (asked == nullptr || asked->bot.text() != call.words[0]) return error(404, 10015, "Unknown Webhook");
+    const auto known = answered_one(call);
+    if (!known) return known.error();
+    const auto* const asked = *known;
     const auto id = call.words[2] == "@original" ? asked->original : MessageId::parse(call.words[2]);
     auto* const message = id ? world_.message(asked->channel, *id) : nullptr;
     if (message == nullptr || message->interaction != asked->id) return error(404, 10008, "Unknown Message");
@@ -185,13 +199,16 @@ RestApi::Answer RestApi::delete_answer(const Call& call) {
 }
 
 RestApi::Answer RestApi::follow_up(const Call& call) {
-    auto* const asked = world_.interaction(call.words[1]);
-    if (asked == nullptr || asked->bot.text() != call.words[0]) return error(404, 10015, "Unknown Webhook");
+    const auto known = answered_one(call);
+    if (!known) return known.error();
+    auto* const asked = *known;
     auto* const original = asked->original ? world_.message(asked->channel, *asked->original) : nullptr;
     // Right after "is thinking", the first one takes its place.
     const bool fills = original != nullptr && (original->flags & WorldMessage::kLoading) != 0;
     if (fills) return change_message(*original, call, call.body);
-    auto message = read_message(call, call.body, {});
+    WorldMessage draft;
+    draft.channel = asked->channel;
+    auto message = read_message(call, call.body, draft);
     if (!message) return message.error();
     return ok(payloads::message(world_, answer_interaction(*asked, std::move(*message))));
 }

@@ -4,6 +4,7 @@
 
 #include "discord/json.h"
 #include "sandbox/loopback_rest.h"
+#include "sandbox/permissions.h"
 
 namespace lestapenna::sandbox {
 
@@ -33,6 +34,10 @@ net::HttpResponse unknown(int code, std::string_view what) {
     return error(404, code, "Unknown " + std::string(what));
 }
 
+net::HttpResponse missing_permissions() {
+    return error(403, 50013, "Missing Permissions");
+}
+
 net::HttpResponse invalid(std::string_view what) {
     return error(400, 50035, "Invalid Form Body: " + std::string(what));
 }
@@ -48,6 +53,7 @@ std::span<const RestApi::Route> RestApi::routes() {
         Route{"GET", "/applications/@me", &Api::get_application},
         Route{"GET", "/oauth2/applications/@me", &Api::get_application},
         Route{"POST", "/users/@me/channels", &Api::open_direct},
+        Route{"GET", "/users/@me/guilds", &Api::list_own_guilds},
         Route{"GET", "/users/*", &Api::get_user},
         Route{"GET", "/channels/*", &Api::get_channel},
         Route{"POST", "/channels/*/typing", &Api::type_in_channel},
@@ -97,7 +103,15 @@ RestApi::Answer RestApi::get_self(const Call& call) {
 }
 
 RestApi::Answer RestApi::get_application(const Call& call) {
-    return ok(payloads::application(*call.bot));
+    return ok(payloads::application(*call.bot, options_.message_content_allowed));
+}
+
+RestApi::Answer RestApi::list_own_guilds(const Call& call) {
+    Json list = Json::array();
+    for (const auto id : world_.guilds_of(call.bot->id)) {
+        list.push_back(payloads::partial_guild(*world_.guild(id), call.bot->id));
+    }
+    return ok(list);
 }
 
 RestApi::Answer RestApi::get_user(const Call& call) {
@@ -118,8 +132,15 @@ RestApi::Or<const WorldChannel*> RestApi::channel_of(const Call& call) {
     const auto id = ChannelId::parse(call.words[0]);
     const auto* const channel = id ? world_.channel(*id) : nullptr;
     if (channel == nullptr) return unknown(10003, "Channel");
-    if (!world_.can_see(call.bot->id, channel->id)) return error(403, 50001, "Missing Access");
+    if (!may(world_, call.bot->id, *channel, permission::view_channel)) return error(403, 50001, "Missing Access");
     return channel;
+}
+
+// No file is bigger than the guild takes.
+bool RestApi::fits(const Call& call, ChannelId channel) const {
+    const auto* const place = world_.channel(channel);
+    const auto most = largest_file(place != nullptr && place->guild ? world_.guild(*place->guild) : nullptr);
+    return std::ranges::all_of(call.files, [&](const net::FormPart& file) { return file.body.size() <= most; });
 }
 
 RestApi::Or<WorldMessage*> RestApi::message_of(const Call& call) {
@@ -135,6 +156,7 @@ RestApi::Or<WorldMessage*> RestApi::message_of(const Call& call) {
 // `draft` with what the body says. Files count whether or not the JSON lists them.
 RestApi::Or<WorldMessage> RestApi::read_message(const Call& call, const Json& body, const WorldMessage& draft) {
     WorldMessage message = draft;
+    if (!fits(call, draft.channel)) return error(413, 40005, "Request entity too large");
     if (!body.is_object()) return error(400, 50006, "Cannot send an empty message");
     if (const auto* const content = json::field(body, "content")) {
         if (!content->is_string()) return invalid("content is no text");
@@ -186,6 +208,12 @@ RestApi::Answer RestApi::list_messages(const Call& call) {
 RestApi::Answer RestApi::create_message(const Call& call) {
     const auto channel = channel_of(call);
     if (!channel) return channel.error();
+    const auto wanted = permission::send_messages | (call.files.empty() ? 0 : permission::attach_files);
+    if (!may(world_, call.bot->id, **channel, wanted)) return missing_permissions();
+    const auto refuses = [this](UserId who) { return world_.user(who) != nullptr && world_.user(who)->refuses_direct; };
+    if (std::ranges::any_of((*channel)->recipients, refuses)) {
+        return error(403, 50007, "Cannot send messages to this user");
+    }
     WorldMessage draft;
     draft.channel = (*channel)->id;
     draft.author = call.bot->id;
@@ -197,6 +225,12 @@ RestApi::Answer RestApi::create_message(const Call& call) {
     }
     const auto& reference = json::object(call.body, "message_reference");
     draft.answers = json::id<MessageId>(reference, "message_id");
+    if (draft.answers && world_.message(draft.channel, *draft.answers) == nullptr) {
+        const bool must_exist =
+            json::field(reference, "fail_if_not_exists") == nullptr || json::flag(reference, "fail_if_not_exists");
+        if (must_exist) return invalid("message_reference: Unknown message");
+        draft.answers.reset();
+    }
     constexpr int kReply = 19;
     if (draft.answers) draft.type = kReply;
     auto message = read_message(call, call.body, draft);
@@ -239,7 +273,7 @@ RestApi::Answer RestApi::edit_message(const Call& call) {
 RestApi::Answer RestApi::delete_message(const Call& call) {
     const auto message = message_of(call);
     if (!message) return message.error();
-    if ((*message)->author != call.bot->id) return error(403, 50013, "Missing Permissions");
+    if ((*message)->author != call.bot->id) return missing_permissions();
     const auto channel = (*message)->channel;
     const auto id = (*message)->id;
     world_.remove_message(channel, id);
@@ -283,7 +317,7 @@ RestApi::Answer RestApi::list_channels(const Call& call) {
 
 RestApi::Answer RestApi::list_roles(const Call& call) {
     const auto guild = guild_of(call);
-    return guild ? ok(Json::array({payloads::role(**guild)})) : guild.error();
+    return guild ? ok(payloads::guild(world_, **guild)["roles"]) : guild.error();
 }
 
 RestApi::Answer RestApi::get_member(const Call& call) {
@@ -296,6 +330,7 @@ RestApi::Answer RestApi::get_member(const Call& call) {
 RestApi::Answer RestApi::change_own_nick(const Call& call) {
     const auto guild = guild_of(call);
     if (!guild) return guild.error();
+    if ((permissions_in(**guild, call.bot->id) & permission::change_nickname) == 0) return missing_permissions();
     const auto& nick = json::text(call.body, "nick");
     if (characters(nick) > kMostNick) return invalid("nick: Must be 32 or fewer in length.");
     if (call.body.is_object() && call.body.contains("nick")) {
@@ -334,9 +369,14 @@ RestApi::Answer RestApi::get_voice_state(const Call& call) {
 RestApi::Answer RestApi::change_own_voice_state(const Call& call) {
     const auto guild = guild_of(call);
     if (!guild) return guild.error();
-    if (world_.voice_state((*guild)->id, call.bot->id) == nullptr) return unknown(10065, "Voice State");
+    const auto* const state = world_.voice_state((*guild)->id, call.bot->id);
+    if (state == nullptr) return unknown(10065, "Voice State");
     if (json::field(call.body, "suppress") != nullptr) {
-        hooks_.suppressed((*guild)->id, call.bot->id, json::flag(call.body, "suppress"));
+        const bool suppress = json::flag(call.body, "suppress");
+        const auto* const channel = world_.channel(*state->channel);
+        const bool moderates = channel != nullptr && may(world_, call.bot->id, *channel, permission::mute_members);
+        if (!suppress && !moderates) return missing_permissions();
+        hooks_.suppressed((*guild)->id, call.bot->id, suppress);
     }
     return nothing();
 }

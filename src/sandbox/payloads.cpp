@@ -6,13 +6,13 @@
 #include <fmt/format.h>
 
 #include "discord/gateway.h"
+#include "sandbox/permissions.h"
 
 namespace lestapenna::sandbox::payloads {
 
 namespace {
 
-constexpr int kDirect = 1;            // channel type
-constexpr int kMaxFile = 10'485'760;  // bytes: what an unboosted guild takes
+constexpr int kDirect = 1;  // channel type
 
 Json optional_text(const std::string& text) {
     return text.empty() ? Json(nullptr) : Json(text);
@@ -22,6 +22,17 @@ Json users(const World& world, const std::vector<UserId>& ids) {
     Json list = Json::array();
     for (const auto id : ids) {
         if (const auto* const known = world.user(id)) list.push_back(user(*known));
+    }
+    return list;
+}
+
+Json overwrites(const WorldChannel& channel) {
+    Json list = Json::array();
+    for (const auto& one : channel.overwrites) {
+        list.push_back({{"id", std::to_string(one.id)},
+                        {"type", one.for_role ? 0 : 1},
+                        {"allow", std::to_string(one.allow)},
+                        {"deny", std::to_string(one.deny)}});
     }
     return list;
 }
@@ -93,6 +104,7 @@ Json member(const World& world, const WorldGuild& guild, UserId id, bool with_us
     if (membership != guild.members.end()) {
         json["joined_at"] = iso(membership->second.joined);
         json["nick"] = optional_text(membership->second.nick);
+        for (const auto role : membership->second.roles) json["roles"].push_back(role.text());
     }
     const auto* const known = world.user(id);
     if (with_user && known != nullptr) json["user"] = user(*known);
@@ -113,7 +125,7 @@ Json channel(const World& world, const WorldChannel& channel) {
     json["name"] = channel.name;
     json["parent_id"] = nullptr;
     json["nsfw"] = false;
-    json["permission_overwrites"] = Json::array();
+    json["permission_overwrites"] = overwrites(channel);
     json["rate_limit_per_user"] = 0;
     const auto* const guild = world.guild(*channel.guild);
     const auto& order = guild->channels;
@@ -128,11 +140,12 @@ Json channel(const World& world, const WorldChannel& channel) {
     return json;
 }
 
-Json role(const WorldGuild& guild) {
-    return {{"id", guild.id.text()},  // @everyone has the guild's id
-            {"name", "@everyone"},
-            {"permissions", std::to_string(kEveryone)},
-            {"position", 0},
+Json role(const WorldGuild& guild, const discord::Role& role) {
+    const auto position = std::ranges::find(guild.roles, role.id, &discord::Role::id) - guild.roles.begin();
+    return {{"id", role.id.text()},
+            {"name", role.name},
+            {"permissions", std::to_string(role.permissions)},
+            {"position", position},
             {"color", 0},
             {"colors", {{"primary_color", 0}, {"secondary_color", nullptr}, {"tertiary_color", nullptr}}},
             {"hoist", false},
@@ -144,6 +157,8 @@ Json role(const WorldGuild& guild) {
 }
 
 Json guild(const World&, const WorldGuild& guild) {
+    Json roles = Json::array();
+    for (const auto& one : guild.roles) roles.push_back(role(guild, one));
     return {{"id", guild.id.text()},
             {"name", guild.name},
             {"icon", nullptr},
@@ -162,7 +177,7 @@ Json guild(const World&, const WorldGuild& guild) {
             {"safety_alerts_channel_id", nullptr},
             {"application_id", nullptr},
             {"vanity_url_code", nullptr},
-            {"roles", Json::array({role(guild)})},
+            {"roles", std::move(roles)},
             {"emojis", Json::array()},
             {"stickers", Json::array()},
             {"features", Json::array()},
@@ -172,10 +187,10 @@ Json guild(const World&, const WorldGuild& guild) {
             {"mfa_level", 0},
             {"nsfw", false},
             {"nsfw_level", 0},
-            {"premium_tier", 0},
+            {"premium_tier", guild.premium_tier},
             {"premium_subscription_count", 0},
             {"premium_progress_bar_enabled", false},
-            {"preferred_locale", "it"},
+            {"preferred_locale", guild.locale},
             {"max_members", 500'000},
             {"max_video_channel_users", 25}};
 }
@@ -288,13 +303,29 @@ Json message_create(const World& world, const WorldMessage& message, UserId read
     return json;
 }
 
-Json application(const WorldUser& bot) {
-    return {{"id", bot.id.text()}, {"name", bot.name},
-            {"icon", nullptr},     {"description", ""},
-            {"bot_public", false}, {"bot_require_code_grant", false},
-            {"bot", user(bot)},    {"owner", nullptr},
-            {"team", nullptr},     {"verify_key", std::string(64, '0')},
-            {"flags", 0}};
+Json partial_guild(const WorldGuild& guild, UserId member) {
+    return {{"id", guild.id.text()},
+            {"name", guild.name},
+            {"icon", nullptr},
+            {"banner", nullptr},
+            {"owner", guild.owner == member},
+            {"permissions", std::to_string(permissions_in(guild, member))},
+            {"features", Json::array()}};
+}
+
+Json application(const WorldUser& bot, bool reads_content) {
+    constexpr int kMessageContentLimited = 1 << 19;  // of a bot in fewer than 100 guilds
+    return {{"id", bot.id.text()},
+            {"name", bot.name},
+            {"icon", nullptr},
+            {"description", ""},
+            {"bot_public", false},
+            {"bot_require_code_grant", false},
+            {"bot", user(bot)},
+            {"owner", nullptr},
+            {"team", nullptr},
+            {"verify_key", std::string(64, '0')},
+            {"flags", reads_content ? kMessageContentLimited : 0}};
 }
 
 Json interaction(const World& world, const WorldInteraction& asked, const std::string& command_id,
@@ -305,15 +336,16 @@ Json interaction(const World& world, const WorldInteraction& asked, const std::s
               {"token", asked.token},
               {"version", 1},
               {"channel_id", asked.channel.text()},
-              {"locale", "it"},
-              {"app_permissions", std::to_string(kEveryone)},
+              {"locale", asked.locale},
+              {"app_permissions", "0"},
               {"authorizing_integration_owners", Json::object()},
               {"entitlements", Json::array()},
-              {"attachment_size_limit", kMaxFile},
+              {"attachment_size_limit", largest_file(nullptr)},
               {"data", {{"id", command_id}, {"name", asked.command}, {"type", 1}, {"options", options}}}};
     const auto* const place = world.channel(asked.channel);
     if (place == nullptr) return json;
     json["channel"] = channel(world, *place);  // discord.js takes the channel's id from here
+    json["app_permissions"] = std::to_string(permissions_in(world, *place, asked.bot));
     const auto* const guild = place->guild ? world.guild(*place->guild) : nullptr;
     json["context"] = guild == nullptr ? 1 : 0;
     if (guild == nullptr) {
@@ -321,12 +353,12 @@ Json interaction(const World& world, const WorldInteraction& asked, const std::s
         return json;
     }
     json["guild_id"] = guild->id.text();
-    json["guild_locale"] = "it";
-    json["guild"] = {{"id", guild->id.text()}, {"locale", "it"}, {"features", Json::array()}};
+    json["guild_locale"] = guild->locale;
+    json["guild"] = {{"id", guild->id.text()}, {"locale", guild->locale}, {"features", Json::array()}};
+    json["attachment_size_limit"] = largest_file(guild);
     json["authorizing_integration_owners"]["0"] = guild->id.text();
     json["member"] = member(world, *guild, asked.user);
-    json["member"]["permissions"] =
-        std::to_string(asked.user == guild->owner ? std::uint64_t{0x7FFF'FFFF'FFFF} : kEveryone);
+    json["member"]["permissions"] = std::to_string(permissions_in(world, *place, asked.user));
     return json;
 }
 

@@ -13,9 +13,6 @@ namespace lestapenna::sandbox::payloads {
 
 using Json = nlohmann::json;
 
-/// What @everyone may do: see, write, attach, react, use commands, connect, speak, change the own nickname.
-inline constexpr std::uint64_t kEveryone = 0x49'8637'CE41;
-
 /// ISO 8601 with microseconds, like 2026-01-01T10:00:00.000000+00:00.
 std::string iso(UnixTime time);
 
@@ -23,7 +20,8 @@ Json user(const WorldUser& user);
 /// With `user` in it or, as in a message, without.
 Json member(const World& world, const WorldGuild& guild, UserId user, bool with_user = true);
 Json channel(const World& world, const WorldChannel& channel);
-Json role(const WorldGuild& guild);
+/// One of the guild's.
+Json role(const WorldGuild& guild, const discord::Role& role);
 /// What REST and GUILD_CREATE have in common.
 Json guild(const World& world, const WorldGuild& guild);
 /// As `bot` sees it, who asked for `intents`: without presences only itself and who is in a voice channel are members.
@@ -37,7 +35,10 @@ Json message(const World& world, const WorldMessage& message);
 /// As `reader` gets it: without the MESSAGE_CONTENT intent others' messages are empty, unless they mention it or are
 /// direct.
 Json message_create(const World& world, const WorldMessage& message, UserId reader, bool may_read_all);
-Json application(const WorldUser& bot);
+/// As GET /users/@me/guilds lists it.
+Json partial_guild(const WorldGuild& guild, UserId member);
+/// `reads_content`: the intent is switched on in the developer portal.
+Json application(const WorldUser& bot, bool reads_content);
 /// `options` as they stand in an interaction's data.
 Json interaction(const World& world, const WorldInteraction& interaction, const std::string& command_id,
                  const Json& options);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sandbox/permissions.h"
+
 namespace lestapenna::sandbox {
 
 namespace {
@@ -40,7 +42,7 @@ void VoiceDesk::hold_answers(UserId user, bool hold) {
 }
 
 bool VoiceDesk::has_room(const WorldChannel& channel, UserId user) const {
-    if (channel.user_limit == 0) return true;
+    if (channel.user_limit == 0 || may(world_, user, channel, permission::move_members)) return true;
     const auto there = world_.in_voice(channel.id);
     return std::ssize(there) < channel.user_limit || std::ranges::count(there, user) > 0;
 }
@@ -52,9 +54,10 @@ void VoiceDesk::ask(const VoiceAsk& ask) {
     const auto* const before = world_.voice_state(ask.guild, ask.user);
     const auto* const channel = world_.channel(*ask.channel);
     if (channel == nullptr || channel->guild != ask.guild || !is_voice(*channel)) return;
-    if (!has_room(*channel, ask.user)) return;
+    if (!may(world_, ask.user, *channel, permission::connect) || !has_room(*channel, ask.user)) return;
 
     discord::VoiceState state = before == nullptr ? discord::VoiceState{} : *before;
+    if (state.channel != ask.channel) state.suppress = channel->kind == discord::ChannelKind::stage;
     const bool stays = state.channel == ask.channel && state.session_id == ask.session_id;
     const bool other_flags = state.self_deaf != ask.self_deaf || state.self_mute != ask.self_mute;
     state.guild = ask.guild;
@@ -114,6 +117,7 @@ void VoiceDesk::move(GuildId guild, UserId user, ChannelId to, std::uint16_t clo
     const auto* const channel = world_.channel(to);
     if (before == nullptr || channel == nullptr || channel->guild != guild || !is_voice(*channel)) return;
     auto state = *before;
+    if (state.channel != to) state.suppress = channel->kind == discord::ChannelKind::stage;
     state.channel = to;
     sit_down(state, close_code);
 }

@@ -3,7 +3,7 @@
 // session that joins.
 //
 // Thread: the loop's. Ownership: world and servers outlive it. What is asked for and makes no sense (an unknown
-// channel, one that is full) gets no answer, as Discord gives none.
+// channel, one that is full or that the user may not join) gets no answer, as Discord gives none.
 #pragma once
 
 #include <cstdint>

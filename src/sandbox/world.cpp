@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sandbox/permissions.h"
+
 namespace lestapenna::sandbox {
 
 namespace {
@@ -50,21 +52,49 @@ GuildId World::add_guild(std::string name) {
     guild.name = std::move(name);
     guild.owner = owner_;
     guild.members[owner_].joined = kJoined;
+    guild.roles.push_back({discord::RoleId{id.value}, "@everyone", permission::everyone});
     return id;
+}
+
+discord::RoleId World::add_role(GuildId guild, std::string name, std::uint64_t permissions) {
+    const discord::RoleId id{next_id()};
+    if (auto* const where = this->guild(guild)) where->roles.push_back({id, std::move(name), permissions});
+    return id;
+}
+
+void World::remove_role(GuildId guild, discord::RoleId role) {
+    auto* const where = this->guild(guild);
+    if (where == nullptr || role.value == guild.value) return;
+    std::erase_if(where->roles, [&](const discord::Role& one) { return one.id == role; });
+    for (auto& [_, member] : where->members) member.roles.erase(role);
+    const auto is_of_role = [&](const discord::Overwrite& one) { return one.for_role && one.id == role.value; };
+    for (const auto id : where->channels) std::erase_if(channels_.at(id).overwrites, is_of_role);
 }
 
 ChannelId World::add_channel(GuildId guild, discord::ChannelKind kind, std::string name, int user_limit) {
     const ChannelId id{next_id()};
-    channels_[id] = {id, guild, kind, std::move(name), user_limit, {}};
+    channels_[id] = {id, guild, kind, std::move(name), user_limit, {}, {}};
     if (auto* const where = this->guild(guild)) where->channels.push_back(id);
     return id;
 }
 
-UserId World::add_user(std::string name, bool bot) {
+UserId World::add_user(std::string name, bool bot, std::optional<GuildId> only) {
     const UserId id{next_id()};
-    users_[id] = {id, std::move(name), bot, bot ? bot_token(id) : std::string()};
-    for (auto& [_, guild] : guilds_) guild.members[id].joined = kJoined;
+    users_[id] = {id, std::move(name), bot, bot ? bot_token(id) : std::string(), false};
+    for (auto& [guild, _] : guilds_) {
+        if (!only || only == guild) add_member(guild, id);
+    }
     return id;
+}
+
+void World::add_member(GuildId guild, UserId user) {
+    auto* const where = this->guild(guild);
+    if (where == nullptr || !users_.contains(user) || where->members.contains(user)) return;
+    where->members[user].joined = kJoined;
+}
+
+void World::remove_member(GuildId guild, UserId user) {
+    if (auto* const where = this->guild(guild)) where->members.erase(user);
 }
 
 ChannelId World::direct_channel(UserId one, UserId other) {
@@ -74,7 +104,7 @@ ChannelId World::direct_channel(UserId one, UserId other) {
     };
     if (const auto found = std::ranges::find_if(channels_, same); found != channels_.end()) return found->first;
     const ChannelId id{next_id()};
-    channels_[id] = {id, std::nullopt, discord::ChannelKind::other, "", 0, {one, other}};
+    channels_[id] = {id, std::nullopt, discord::ChannelKind::other, "", 0, {one, other}, {}};
     return id;
 }
 
@@ -86,6 +116,10 @@ void World::remove_channel(ChannelId channel) {
 }
 
 const WorldUser* World::user(UserId id) const {
+    return find(users_, id);
+}
+
+WorldUser* World::user(UserId id) {
     return find(users_, id);
 }
 
@@ -107,6 +141,17 @@ const WorldChannel* World::channel(ChannelId id) const {
     return find(channels_, id);
 }
 
+WorldChannel* World::channel(ChannelId id) {
+    return find(channels_, id);
+}
+
+discord::Role* World::role(GuildId guild, discord::RoleId id) {
+    auto* const where = this->guild(guild);
+    if (where == nullptr) return nullptr;
+    const auto found = std::ranges::find(where->roles, id, &discord::Role::id);
+    return found == where->roles.end() ? nullptr : &*found;
+}
+
 bool World::is_member(GuildId guild, UserId user) const {
     const auto* const where = this->guild(guild);
     return where != nullptr && where->members.contains(user);
@@ -118,12 +163,6 @@ std::vector<GuildId> World::guilds_of(UserId user) const {
         if (guild.members.contains(user)) in.push_back(id);
     }
     return in;
-}
-
-bool World::can_see(UserId user, ChannelId channel) const {
-    const auto* const where = this->channel(channel);
-    if (where == nullptr) return false;
-    return where->guild ? is_member(*where->guild, user) : std::ranges::count(where->recipients, user) > 0;
 }
 
 const discord::VoiceState* World::voice_state(GuildId guild, UserId user) const {
@@ -169,6 +208,7 @@ bool World::remove_message(ChannelId channel, MessageId id) {
 WorldInteraction& World::add_interaction(WorldInteraction interaction) {
     interaction.id = next_id();
     interaction.token = secret(64);
+    interaction.asked = BootClock::now();
     if (interactions_.size() == kMostKept) interactions_.pop_front();
     return interactions_.emplace_back(std::move(interaction));
 }
