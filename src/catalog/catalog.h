@@ -55,6 +55,13 @@ struct Levels {
     bool operator==(const Levels&) const = default;
 };
 
+/// What lies under a row's key in the store.
+struct Content {
+    std::int64_t bytes = 0;
+    std::string sha256{};  ///< 64 hexadecimal digits
+    bool operator==(const Content&) const = default;
+};
+
 /// A fragment: a row of `recordings`. Its filename is the end of its key.
 struct Recording {
     SessionId session;
@@ -68,6 +75,7 @@ struct Recording {
     std::optional<double> speech_lufs{};
     std::optional<std::string> level_flag{};  ///< open_mic, capped, too_short, no_speech
     std::string recipe{};                     ///< what it was made from and how: differs from today's, make it again
+    std::optional<Content> content{};         ///< nothing until it is stored
     bool operator==(const Recording&) const = default;
 };
 
@@ -79,6 +87,7 @@ struct Chunk {
     FileStatus status = FileStatus::pending;
     std::optional<milliseconds> duration{};
     std::string recipe{};
+    std::optional<Content> content{};  ///< nothing until it is stored
     bool operator==(const Chunk&) const = default;
 };
 
@@ -104,6 +113,7 @@ struct Master {
     std::optional<milliseconds> duration{};
     Levels levels{};
     std::string recipe{};
+    std::optional<Content> content{};  ///< nothing until it is stored
     bool operator==(const Master&) const = default;
 };
 

@@ -13,6 +13,18 @@ constexpr std::array kFileWords{
     Words<FileStatus>{FileStatus::pending, "pending"}, Words<FileStatus>{FileStatus::stored, "stored"},
     Words<FileStatus>{FileStatus::failed, "failed"}, Words<FileStatus>{FileStatus::expired, "expired"}};
 
+std::optional<std::int64_t> bytes_of(const std::optional<Content>& content) {
+    return content ? std::optional(content->bytes) : std::nullopt;
+}
+std::optional<std::string> sha256_of(const std::optional<Content>& content) {
+    return content ? std::optional(content->sha256) : std::nullopt;
+}
+/// Of two columns: bytes, sha256.
+std::optional<Content> content_or_null(Row row, int column) {
+    if (row.is_null(column) || row.is_null(column + 1)) return std::nullopt;
+    return Content{row.integer(column), row.text(column + 1)};
+}
+
 }  // namespace
 
 std::string_view to_text(FileStatus status) {
@@ -24,20 +36,21 @@ Status Catalog::upsert_recording(const Recording& r) {
     return database_.run(
         "INSERT INTO recordings (session_id, filepath, filename, user_id, timestamp, status, duration_ms, "
         "loudness_lufs, "
-        "true_peak_dbtp, gain_db, speech_lufs, level_flag, recipe) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
+        "true_peak_dbtp, gain_db, speech_lufs, level_flag, recipe, bytes, sha256) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
         "ON CONFLICT (session_id, filepath) DO UPDATE SET filename = ?3, user_id = ?4, timestamp = ?5, status = ?6, "
         "duration_ms = ?7, loudness_lufs = ?8, true_peak_dbtp = ?9, gain_db = ?10, speech_lufs = ?11, level_flag = "
         "?12, "
-        "recipe = ?13",
+        "recipe = ?13, bytes = ?14, sha256 = ?15",
         r.session.text(), r.key, filename, r.user.text(), unix_ms(r.start), to_text(r.status), ms_of(r.duration),
-        r.levels.loudness_lufs, r.levels.true_peak_dbtp, r.gain_db, r.speech_lufs, r.level_flag, r.recipe);
+        r.levels.loudness_lufs, r.levels.true_peak_dbtp, r.gain_db, r.speech_lufs, r.level_flag, r.recipe,
+        bytes_of(r.content), sha256_of(r.content));
 }
 
 Result<std::vector<Recording>> Catalog::recordings(const SessionId& session) const {
     return database_.query(
         "SELECT session_id, filepath, user_id, timestamp, status, duration_ms, loudness_lufs, true_peak_dbtp, gain_db, "
-        "speech_lufs, level_flag, recipe FROM recordings WHERE session_id = ?1 "
+        "speech_lufs, level_flag, recipe, bytes, sha256 FROM recordings WHERE session_id = ?1 "
         "ORDER BY length(user_id), user_id, timestamp, filepath",
         [](Row row) {
             return Recording{.session = session_id(row.text(0)),
@@ -50,7 +63,8 @@ Result<std::vector<Recording>> Catalog::recordings(const SessionId& session) con
                              .gain_db = real_or_null(row, 8),
                              .speech_lufs = real_or_null(row, 9),
                              .level_flag = text_or_null(row, 10),
-                             .recipe = row.text(11)};
+                             .recipe = row.text(11),
+                             .content = content_or_null(row, 12)};
         },
         session.text());
 }
@@ -61,15 +75,17 @@ Status Catalog::remove_recording(const SessionId& session, std::string_view key)
 
 Status Catalog::upsert_chunk(const Chunk& c) {
     return database_.run(
-        "INSERT INTO chunks (session_id, filepath, user_id, timestamp, status, duration_ms, recipe) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (session_id, filepath) DO UPDATE SET "
-        "user_id = ?3, timestamp = ?4, status = ?5, duration_ms = ?6, recipe = ?7",
-        c.session.text(), c.key, c.user.text(), unix_ms(c.start), to_text(c.status), ms_of(c.duration), c.recipe);
+        "INSERT INTO chunks (session_id, filepath, user_id, timestamp, status, duration_ms, recipe, bytes, sha256) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (session_id, filepath) DO UPDATE SET "
+        "user_id = ?3, timestamp = ?4, status = ?5, duration_ms = ?6, recipe = ?7, bytes = ?8, sha256 = ?9",
+        c.session.text(), c.key, c.user.text(), unix_ms(c.start), to_text(c.status), ms_of(c.duration), c.recipe,
+        bytes_of(c.content), sha256_of(c.content));
 }
 
 Result<std::vector<Chunk>> Catalog::chunks(const SessionId& session) const {
     return database_.query(
-        "SELECT session_id, filepath, user_id, timestamp, status, duration_ms, recipe FROM chunks WHERE session_id = "
+        "SELECT session_id, filepath, user_id, timestamp, status, duration_ms, recipe, bytes, sha256 FROM chunks WHERE "
+        "session_id = "
         "?1 "
         "ORDER BY length(user_id), user_id, timestamp, filepath",
         [](Row row) {
@@ -79,7 +95,8 @@ Result<std::vector<Chunk>> Catalog::chunks(const SessionId& session) const {
                          .start = unix_time(row.integer(3)),
                          .status = value_of(kFileWords, row.text(4)),
                          .duration = length_or_null(row, 5),
-                         .recipe = row.text(6)};
+                         .recipe = row.text(6),
+                         .content = content_or_null(row, 7)};
         },
         session.text());
 }
@@ -124,22 +141,24 @@ Result<std::vector<Track>> Catalog::tracks(const SessionId& session) const {
 
 Status Catalog::set_master(const Master& m) {
     return database_.run(
-        "INSERT INTO masters (session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (session_id) DO UPDATE SET "
-        "filepath = ?2, duration_ms = ?3, loudness_lufs = ?4, true_peak_dbtp = ?5, recipe = ?6",
-        m.session.text(), m.key, ms_of(m.duration), m.levels.loudness_lufs, m.levels.true_peak_dbtp, m.recipe);
+        "INSERT INTO masters (session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe, bytes, sha256) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (session_id) DO UPDATE SET filepath = ?2, "
+        "duration_ms = ?3, loudness_lufs = ?4, true_peak_dbtp = ?5, recipe = ?6, bytes = ?7, sha256 = ?8",
+        m.session.text(), m.key, ms_of(m.duration), m.levels.loudness_lufs, m.levels.true_peak_dbtp, m.recipe,
+        bytes_of(m.content), sha256_of(m.content));
 }
 
 Result<std::optional<Master>> Catalog::master(const SessionId& session) const {
     auto found = database_.query(
-        "SELECT session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe FROM masters WHERE session_id "
-        "= ?1",
+        "SELECT session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe, bytes, sha256 FROM masters "
+        "WHERE session_id = ?1",
         [](Row row) {
             return Master{.session = session_id(row.text(0)),
                           .key = row.text(1),
                           .duration = length_or_null(row, 2),
                           .levels = {real_or_null(row, 3), real_or_null(row, 4)},
-                          .recipe = row.text(5)};
+                          .recipe = row.text(5),
+                          .content = content_or_null(row, 6)};
         },
         session.text());
     if (!found) return found.error();

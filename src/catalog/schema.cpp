@@ -115,6 +115,14 @@ CREATE TABLE former_nicks (                -- to give back, once the sign of rec
     nick     TEXT
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+ALTER TABLE recordings ADD COLUMN bytes INTEGER;   -- of what is in the store
+ALTER TABLE recordings ADD COLUMN sha256 TEXT;
+ALTER TABLE chunks ADD COLUMN bytes INTEGER;
+ALTER TABLE chunks ADD COLUMN sha256 TEXT;
+ALTER TABLE masters ADD COLUMN bytes INTEGER;
+ALTER TABLE masters ADD COLUMN sha256 TEXT;
+)sql",
 };
 
 Result<std::int64_t> integer(const Database& database, std::string_view sql) {

@@ -38,7 +38,8 @@ Recording fragment() {
             .gain_db = 6.5,
             .speech_lufs = -22.9,
             .level_flag = "capped",
-            .recipe = "r1"};
+            .recipe = "r1",
+            .content = Content{1'234, std::string(64, 'a')}};
 }
 
 class CatalogTest : public ::testing::Test {
@@ -108,7 +109,8 @@ TEST_F(CatalogTest, KeepsFragmentsChunksTracksAndTheMaster) {
                       .start = at(7),
                       .status = FileStatus::stored,
                       .duration = milliseconds(5),
-                      .recipe = "x"};
+                      .recipe = "x",
+                      .content = Content{7, "b"}};
     ASSERT_TRUE(catalog_.upsert_chunk(chunk));
     EXPECT_THAT(*catalog_.chunks(kOne), ElementsAre(chunk));
 
@@ -126,8 +128,12 @@ TEST_F(CatalogTest, KeepsFragmentsChunksTracksAndTheMaster) {
     EXPECT_THAT(*catalog_.tracks(kOne), ElementsAre(track));
 
     EXPECT_EQ(*catalog_.master(kOne), std::nullopt);
-    const Master master{
-        .session = kOne, .key = "k/m", .duration = milliseconds(9), .levels = {-23.0, {}}, .recipe = "m"};
+    const Master master{.session = kOne,
+                        .key = "k/m",
+                        .duration = milliseconds(9),
+                        .levels = {-23.0, {}},
+                        .recipe = "m",
+                        .content = Content{9, "c"}};
     ASSERT_TRUE(catalog_.set_master(master));
     EXPECT_EQ(*catalog_.master(kOne), master);
     EXPECT_THAT(*catalog_.tracks(id("other")), IsEmpty());
