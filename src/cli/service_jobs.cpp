@@ -70,12 +70,14 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
         work.stop = &runner.stopping();
         return workflows::Tools{tools.config, catalog, tools.store, std::move(work)};
     };
-    runner.handle(workflows::kKeepUpJob, [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
-        if (!job.session) return not_a_job(job);
-        const auto next = workflows::keep_up(with(catalog), *job.session);
-        if (!next) return next.error();
-        return Done{{}, *next};
-    });
+    const auto growing = std::make_shared<workflows::Growing>();
+    runner.handle(workflows::kKeepUpJob,
+                  [with, growing](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+                      if (!job.session) return not_a_job(job);
+                      const auto next = workflows::keep_up(with(catalog), *job.session, *growing);
+                      if (!next) return next.error();
+                      return Done{{}, *next};
+                  });
     runner.handle(workflows::kFinishJob, [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
         if (!job.session) return not_a_job(job);
         if (auto finished = finish(with(catalog), *job.session); !finished) return finished.error();
