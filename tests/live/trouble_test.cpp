@@ -1,5 +1,5 @@
 // Every close code and every trouble the sandbox can make, against our client over real sockets: what it did, how long
-// nothing was heard, what was lost. Each prints its row of the table; `tools/trouble-table` puts them together.
+// nothing was heard, what was lost. Each prints its row of the table (grep TROUBLE).
 #include <algorithm>
 #include <cstdio>
 #include <map>
