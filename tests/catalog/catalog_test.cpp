@@ -63,6 +63,35 @@ TEST_F(CatalogTest, KeepsSessions) {
     EXPECT_EQ(catalog_.session(kOne)->end, at(5000));
 }
 
+TEST_F(CatalogTest, KeepsWhoStartedASessionAndWhereItIsTold) {
+    auto session = one();
+    session.text_channel_id = "9";
+    session.started_by = "18446744073709551615";
+    session.language = "it";
+    ASSERT_TRUE(catalog_.insert_session(session));
+    EXPECT_EQ(*catalog_.session(kOne), session);
+    ASSERT_TRUE(catalog_.set_end(kOne, at(9)));
+    ASSERT_TRUE(catalog_.set_status(kOne, SessionStatus::complete));
+    ASSERT_TRUE(catalog_.reopen_session(kOne));
+    EXPECT_EQ(*catalog_.session(kOne), session) << "recorded again, all else kept";
+    EXPECT_EQ(catalog_.reopen_session(id("other")).error().kind, ErrorKind::not_found);
+}
+
+TEST_F(CatalogTest, AGuildSeesItsOwnSessionsOnlyTheNewestFirst) {
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(catalog_.insert_session(
+            {.id = id("mine" + std::to_string(i)), .guild_id = "7", .start = at(i == 3 ? 1000 : i)}));
+    }
+    ASSERT_TRUE(catalog_.insert_session({.id = id("theirs"), .guild_id = "77", .start = at(5000)}));
+    ASSERT_TRUE(catalog_.insert_session({.id = id("imported"), .start = at(5000)}));
+    std::vector<std::string> names;
+    const auto newest = *catalog_.sessions_of("7", 3);
+    for (const auto& session : newest) names.push_back(session.id.text());
+    EXPECT_THAT(names, ElementsAre("mine3", "mine4", "mine2"));
+    EXPECT_EQ(catalog_.sessions_of("7", 100)->size(), 5U);
+    EXPECT_THAT(*catalog_.sessions_of("", 100), IsEmpty());
+}
+
 TEST_F(CatalogTest, RefusesASecondSessionOfTheSameName) {
     ASSERT_TRUE(catalog_.insert_session(one()));
     auto other = one();
@@ -181,6 +210,56 @@ TEST_F(CatalogTest, ResolvesAnIdOrItsUniqueEnding) {
         EXPECT_EQ(catalog_.resolve(text).error().kind, ErrorKind::not_found) << text;
     }
     EXPECT_EQ(catalog_.resolve(std::string("XYZ1\0003", 6)).error().kind, ErrorKind::not_found);
+}
+
+TEST_F(CatalogTest, ResolvesInOneGuildAsIfThereWereNoOther) {
+    ASSERT_TRUE(catalog_.insert_session({.id = id("01JAAAXYZ123"), .guild_id = "7"}));
+    ASSERT_TRUE(catalog_.insert_session({.id = id("01JBBBXYZ123"), .guild_id = "8"}));
+    ASSERT_TRUE(catalog_.insert_session({.id = id("01JCCCIMPORT")}));
+    EXPECT_EQ(catalog_.resolve_in("7", "XYZ123")->text(), "01JAAAXYZ123") << "the other guild's makes it no riddle";
+    EXPECT_EQ(catalog_.resolve_in("7", "01JAAAXYZ123")->text(), "01JAAAXYZ123");
+    for (const auto* text : {"01JBBBXYZ123", "BXYZ123", "01JCCCIMPORT", "IMPORT", "'7' OR guild_id"}) {
+        const auto other = catalog_.resolve_in("7", text);
+        ASSERT_FALSE(other) << text;
+        EXPECT_EQ(other.error().kind, ErrorKind::not_found) << text;
+        EXPECT_EQ(other.error().message,
+                  "there is no session \"" + std::string(text) + "\"; `lestapenna sessions` lists them")
+            << "as for an unknown one";
+    }
+    EXPECT_EQ(catalog_.resolve_in("", "01JCCCIMPORT").error().kind, ErrorKind::not_found);
+    EXPECT_EQ(catalog_.resolve_in("7", std::string(10'000, 'x')).error().kind, ErrorKind::not_found);
+    EXPECT_EQ(catalog_.resolve_in("7", "../../etc/passwd").error().kind, ErrorKind::not_found);
+}
+
+TEST_F(CatalogTest, ABotStaysABotWhateverTheLedgerWrites) {
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    ASSERT_TRUE(catalog_.upsert_track({.session = kOne, .user = UserId{1}, .name = "Groovy", .bot = true}));
+    ASSERT_TRUE(catalog_.upsert_track({.session = kOne, .user = UserId{1}, .name = "Groovy", .received = 5}));
+    const Track kept{.session = kOne, .user = UserId{1}, .name = "Groovy", .bot = true, .received = 5};
+    EXPECT_THAT(*catalog_.tracks(kOne), ElementsAre(kept));
+}
+
+TEST_F(CatalogTest, AFileIsInTheTranscriptionQueueOnce) {
+    ASSERT_TRUE(catalog_.insert_session(one()));
+    const Transcription late{.session = kOne, .file = "k/2", .user = UserId{5}, .timestamp = at(7)};
+    Transcription early{.session = kOne, .file = "k/1", .user = UserId{6}, .timestamp = at(8)};
+    ASSERT_TRUE(catalog_.add_transcription(late));
+    ASSERT_TRUE(catalog_.add_transcription(early));
+    early.timestamp = at(6);
+    ASSERT_TRUE(catalog_.add_transcription(early));
+    EXPECT_THAT(*catalog_.transcriptions(kOne), ElementsAre(early, late));
+    EXPECT_THAT(*catalog_.transcriptions(id("other")), IsEmpty());
+    EXPECT_EQ(catalog_.add_transcription({.session = id("other"), .file = "k/3"}).error().kind, ErrorKind::failed);
+}
+
+TEST_F(CatalogTest, TheFirstNicknameStaysUntilItIsForgotten) {
+    ASSERT_TRUE(catalog_.remember_nick({.guild_id = "7", .nick = "Penna"}));
+    ASSERT_TRUE(catalog_.remember_nick({.guild_id = "7", .nick = "[REC] Penna"}));
+    ASSERT_TRUE(catalog_.remember_nick({.guild_id = "8", .nick = std::nullopt}));
+    EXPECT_THAT(*catalog_.remembered_nicks(), ElementsAre(FormerNick{"7", "Penna"}, FormerNick{"8", std::nullopt}));
+    ASSERT_TRUE(catalog_.forget_nick("7"));
+    ASSERT_TRUE(catalog_.forget_nick("7"));
+    EXPECT_THAT(*catalog_.remembered_nicks(), ElementsAre(FormerNick{"8", std::nullopt}));
 }
 
 TEST_F(CatalogTest, TogetherIsAllOrNothing) {

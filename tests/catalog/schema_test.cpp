@@ -49,6 +49,43 @@ TEST_F(SchemaTest, MakesTheNewestFromNothingWithTheSpecificationsNames) {
                 IsSupersetOf({"id", "session_id", "filename", "filepath", "user_id", "timestamp", "status"}));
 }
 
+TEST_F(SchemaTest, AnOlderCatalogIsBroughtUpToDateWithAllItHolds) {
+    raw(*read_text_file(std::filesystem::path(LESTAPENNA_TESTS_DIR) / "data" / "catalog-1.sql", 1 << 20));
+    ASSERT_EQ(texts("PRAGMA user_version").front(), "1");
+    const std::string kept =
+        "SELECT session_id || start_time || end_time || status FROM sessions UNION ALL "
+        "SELECT filepath || timestamp || status || loudness_lufs || recipe FROM recordings UNION ALL "
+        "SELECT filepath || duration_ms || recipe FROM chunks UNION ALL "
+        "SELECT user_id || name || packets_received FROM tracks UNION ALL "
+        "SELECT filepath || true_peak_dbtp FROM masters";
+    const auto before = texts(kept);
+    ASSERT_EQ(before.size(), 8U);
+
+    auto catalog = std::move(*Catalog::open(file_));
+    EXPECT_EQ(texts("PRAGMA user_version").front(), std::to_string(newest_schema()));
+    EXPECT_EQ(texts(kept), before);
+    const auto sessions = *catalog.sessions();
+    ASSERT_EQ(sessions.size(), 1U);
+    EXPECT_EQ(sessions[0].text_channel_id, std::nullopt);
+    EXPECT_EQ(sessions[0].started_by, std::nullopt);
+    EXPECT_EQ(sessions[0].language, "");
+    const auto tracks = *catalog.tracks(sessions[0].id);
+    for (const auto& track : tracks) EXPECT_FALSE(track.bot);
+    EXPECT_TRUE(catalog.add_job({.name = "finish", .subject = "x", .session = sessions[0].id}));
+    EXPECT_TRUE(catalog.add_transcription({.session = sessions[0].id, .file = "f"}));
+}
+
+TEST_F(SchemaTest, AMigrationThatIsCutOffLeavesTheOldCatalog) {
+    raw(*read_text_file(std::filesystem::path(LESTAPENNA_TESTS_DIR) / "data" / "catalog-1.sql", 1 << 20));
+    raw("CREATE TABLE former_nicks (in_the_way)");  // the last that step 2 makes
+    const auto opened = Catalog::open(file_);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(texts("PRAGMA user_version").front(), "1");
+    EXPECT_THAT(texts("SELECT name FROM sqlite_schema WHERE name = 'jobs'"), ::testing::IsEmpty());
+    raw("DROP TABLE former_nicks");
+    EXPECT_EQ(Catalog::open(file_)->sessions()->size(), 1U);
+}
+
 TEST_F(SchemaTest, OpeningAgainChangesNothing) {
     {
         auto catalog = std::move(*Catalog::open(file_));
