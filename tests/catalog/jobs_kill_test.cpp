@@ -44,6 +44,13 @@ struct Where {
 
 enum ExitCode { kFine = 0, kTwoOfOneSession = 3, kCatalogError = 4 };
 
+/// Up to so long, of the CPU: what a job takes, or until something is killed.
+void some_time(std::mt19937_64& random, int most_us) {
+    const auto moment =
+        std::chrono::steady_clock::now() + std::chrono::microseconds(std::uniform_int_distribution(0, most_us)(random));
+    while (std::chrono::steady_clock::now() < moment) continue;
+}
+
 /// One job, if there is one. Ends the process at anything wrong: that is what the parent looks at.
 bool do_one(Catalog& catalog, const Where& where, std::mt19937_64& random) {
     const auto job = catalog.take_job(unix_now());
@@ -51,6 +58,7 @@ bool do_one(Catalog& catalog, const Where& where, std::mt19937_64& random) {
     if (!*job) return false;
     const Fd lock(::open((where.locks / (*job)->subject).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) _exit(kTwoOfOneSession);
+    some_time(random, 2000);
     Status ended = Ok{};
     if ((*job)->name == "aside") {
         ended = catalog.finish_job((*job)->id, {});
@@ -117,9 +125,7 @@ TEST(JobsKillTest, NothingIsLostOrDoneTwiceWhenProcessesAreKilled) {
         // No Catalog is open here: SQLite's locks do not survive a fork.
         const pid_t workers[] = {worker(where, random()), worker(where, random())};
         wait_for_steps(where, 1 + random() % 4);
-        // Anywhere in the steps that follow: one takes about a millisecond.
-        const auto moment = std::chrono::steady_clock::now() + std::chrono::microseconds(random() % 3000);
-        while (std::chrono::steady_clock::now() < moment) continue;
+        some_time(random, 3000);
         for (const pid_t pid : workers) ASSERT_EQ(::kill(pid, SIGKILL), 0);
         for (const pid_t pid : workers) {
             int status = 0;
