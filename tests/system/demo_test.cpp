@@ -197,8 +197,8 @@ TEST_F(Demo, ALossyLineIsCountedExactly) {
 }
 
 TEST_F(Demo, StoppedInTheMiddleItKeepsWhatWasSaid) {
-    Background demo({LESTAPENNA_BINARY, "demo", "--json", "--seconds", "120", "--speakers", "2", "--seed", "8"},
-                    folder_.path(), folder_ / "out", folder_ / "err");
+    test::Background demo({LESTAPENNA_BINARY, "demo", "--json", "--seconds", "120", "--speakers", "2", "--seed", "8"},
+                          folder_.path(), folder_ / "out", folder_ / "err");
     const auto spoken = [this] {
         std::error_code none;
         std::uintmax_t bytes = 0;

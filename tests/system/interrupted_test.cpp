@@ -61,8 +61,8 @@ TEST_P(Interrupted, MasterGoesOnToTheSameBytes) {
     std::size_t stopped = 0;
     for (const Step& step : kSteps) {
         SCOPED_TRACE(step.name);
-        Background master({LESTAPENNA_BINARY, "master", "session", "--json", "--threads", "2"}, folder_.path(),
-                          folder_ / "out", folder_ / "err");
+        test::Background master({LESTAPENNA_BINARY, "master", "session", "--json", "--threads", "2"}, folder_.path(),
+                                folder_ / "out", folder_ / "err");
         if (!master.until([&] { return holds(data() / step.folder, step.prefix); })) {
             // Too quick for us to see: then it must be done.
             EXPECT_EQ(master.wait(), kDone);
@@ -105,8 +105,8 @@ class TwoAtOnce : public Program {};
 
 TEST_F(TwoAtOnce, TheSecondMasterOfASessionWaitsOutside) {
     import(repeated(play(), 12, seconds(20)), "session");
-    Background one({LESTAPENNA_BINARY, "master", "session", "--threads", "1"}, folder_.path(), folder_ / "out",
-                   folder_ / "err");
+    test::Background one({LESTAPENNA_BINARY, "master", "session", "--threads", "1"}, folder_.path(), folder_ / "out",
+                         folder_ / "err");
     ASSERT_TRUE(one.until([&] { return holds(data() / "cache/session", ""); }));
     one.signal(SIGSTOP);
     expect_refused({"master", "session"}, kFailed, "locked", "wait until it is done");
@@ -127,8 +127,9 @@ TEST_F(TwoAtOnce, AnInterruptedImportLeavesNothing) {
     int tries = 0;
     for (; tries < kTries; ++tries) {
         const auto session = "x" + std::to_string(tries);
-        Background import({LESTAPENNA_BINARY, "import", "a.pcap", "--users", users_of(table), "--session", session},
-                          folder_.path(), folder_ / "out", folder_ / "err");
+        test::Background import(
+            {LESTAPENNA_BINARY, "import", "a.pcap", "--users", users_of(table), "--session", session}, folder_.path(),
+            folder_ / "out", folder_ / "err");
         if (!import.until([&] { return holds(journal(session), "0"); })) continue;
         import.signal(SIGINT);
         const int exit_code = import.wait();

@@ -28,7 +28,7 @@ class Sandbox : public Program {
 
 TEST_F(Sandbox, SaysWhereItIsAndRunsUntilASignal) {
     for (const auto& [redirection, number] : {std::pair{"</dev/null", SIGTERM}, {"<&-", SIGINT}}) {
-        Background program(line("--players 0", redirection), folder_.path(), out_, err_);
+        test::Background program(line("--players 0", redirection), folder_.path(), out_, err_);
         ASSERT_TRUE(program.until([&] { return !said().empty() && said()[0].is_object(); })) << redirection;
         const Json world = said()[0];
         EXPECT_THAT(world["api_base"].get<std::string>(),
@@ -55,7 +55,7 @@ TEST_F(Sandbox, SaysWhereItIsAndRunsUntilASignal) {
 TEST_F(Sandbox, ObeysOrdersAndOutlivesTheirEnd) {
     const auto orders = folder_ / "orders";
     ASSERT_EQ(mkfifo(orders.c_str(), 0600), 0);
-    Background program(line("--players 2 --seed 7", "<'" + orders.string() + "'"), folder_.path(), out_, err_);
+    test::Background program(line("--players 2 --seed 7", "<'" + orders.string() + "'"), folder_.path(), out_, err_);
     std::size_t answers = 0;
     {
         std::ofstream input(orders);

@@ -15,16 +15,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace lestapenna::system_test {
+namespace lestapenna::test {
 
 class Background {
   public:
-    /// Standard output and error go to files.
+    /// Standard output and error go to files. `environment` is "KEY=value", besides what this process has.
     Background(std::vector<std::string> argv, const std::filesystem::path& working_folder,
-               const std::filesystem::path& out, const std::filesystem::path& err) {
+               const std::filesystem::path& out, const std::filesystem::path& err,
+               std::vector<std::string> environment = {}) {
         std::vector<char*> words;
         for (auto& word : argv) words.push_back(word.data());
         words.push_back(nullptr);
+        std::vector<char*> variables;  // the first of a name counts
+        for (auto& variable : environment) variables.push_back(variable.data());
+        for (char** inherited = environ; *inherited != nullptr; ++inherited) variables.push_back(*inherited);
+        variables.push_back(nullptr);
         posix_spawn_file_actions_t actions;
         posix_spawn_file_actions_init(&actions);
         constexpr int kNew = O_WRONLY | O_CREAT | O_TRUNC;
@@ -32,7 +37,7 @@ class Background {
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), kNew, 0600);
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), kNew, 0600);
         posix_spawn_file_actions_addchdir_np(&actions, working_folder.c_str());
-        if (posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environ) != 0) pid_ = -1;
+        if (posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), variables.data()) != 0) pid_ = -1;
         posix_spawn_file_actions_destroy(&actions);
     }
     Background(const Background&) = delete;
@@ -52,7 +57,10 @@ class Background {
         }
         return false;
     }
-    void signal(int number) const { kill(pid_, number); }
+    [[nodiscard]] pid_t pid() const { return pid_; }  ///< -1: it is over
+    void signal(int number) const {
+        if (pid_ > 0) kill(pid_, number);
+    }
     /// Its exit code; 128 + n after signal n.
     int wait() {
         while (pid_ > 0 && !ended(0)) continue;
@@ -70,4 +78,4 @@ class Background {
     int status_ = 0;
 };
 
-}  // namespace lestapenna::system_test
+}  // namespace lestapenna::test
