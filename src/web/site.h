@@ -2,14 +2,15 @@
 // metrics.
 //
 //   GET, HEAD /audio/{key}?...  store/links.h; byte ranges (RFC 9110 section 14), ETag, a name to save it under
-//   /livez    200 while the event loop that records answers, else 503
-//   /readyz   200 when the bot is logged in and catalog and store answer, else 503 with one line per reason
+//   /livez    200 while `ask` returns, else 503: the event loop that records does not answer
+//   /readyz   200 when `ask` names nothing (bot logged in, catalog answers) and the store answers, else 503 with one
+//             line per reason
 //   /metrics  Prometheus
 // All else is 404; audio never appears on the admin address, nor metrics on the public one.
 //
 // Thread: a loop of its own (files are read on it; the recorder's loop is only asked through `ask`). Ownership: what
-// the tools refer to outlives it. Errors: open() says which address is taken; afterwards a client's mistakes are its
-// own 4xx.
+// the tools refer to outlives it; destroying it cuts downloads and waits for the `ask` under way. Errors: open() says
+// which address is taken; afterwards a client's mistakes are its own 4xx.
 #pragma once
 
 #include <functional>
