@@ -90,6 +90,7 @@ struct Rest::Impl : std::enable_shared_from_this<Rest::Impl> {
     void wake_all();
     std::string nonce();
     nanoseconds backoff(int failures);
+    nanoseconds patience(const Call& call) const;
     net::HttpRequest request_of(const Call& call) const;
     std::optional<RestError> obstacle(const Call& call) const;
 
@@ -173,7 +174,7 @@ Task<RestResult<HttpResponse>> Rest::Impl::tries(std::shared_ptr<Impl> self, con
             co_return error;
         }
         ++self->counts.requests;
-        const nanoseconds timeout = std::min(self->options.timing.request, history.deadline - BootClock::now());
+        const nanoseconds timeout = std::min(self->patience(call), history.deadline - BootClock::now());
         auto answer = co_await self->http->send(self->request_of(call), timeout);
         if (auto error = self->obstacle(call)) co_return std::move(*error);
         if (self->again_after(call, answer ? &*answer : nullptr, ticket, history)) continue;
@@ -249,6 +250,12 @@ nanoseconds Rest::Impl::backoff(int failures) {
     return between(full / 2, full, random);
 }
 
+/// For one try.
+nanoseconds Rest::Impl::patience(const Call& call) const {
+    const RestTiming& timing = options.timing;
+    return timing.request + seconds(call.body.size() / timing.least_rate);
+}
+
 std::string Rest::Impl::nonce() {
     return std::to_string(random());  // at most 20 digits; Discord allows 25
 }
@@ -316,7 +323,7 @@ Task<RestResult<User>> Rest::current_user() {
 Task<RestResult<MessageId>> Rest::create_message(ChannelId channel, OutgoingMessage message) {
     message.ephemeral = false;  // only interactions have that
     Json body = message_json(message);
-    body["nonce"] = impl_->nonce();  // a repeat with the same nonce gives the first message
+    body["nonce"] = message.nonce.empty() ? impl_->nonce() : message.nonce;  // the same again gives the first message
     body["enforce_nonce"] = true;
     Call call = make_call("POST", "/channels/{channel}/messages", {channel.text()});
     return Impl::parsed(impl_, with_files(std::move(call), body, message.files), parse_created<MessageId>);
@@ -348,6 +355,13 @@ Task<RestResult<>> Rest::set_own_nickname(GuildId guild, std::optional<std::stri
     call.wait_when_limited = false;
     const Json body = {{"nick", nick ? Json(*nick) : Json(nullptr)}};
     return Impl::done(impl_, with_json(std::move(call), body));
+}
+
+Task<RestResult<Json>> Rest::commands(ApplicationId application) {
+    Call call = make_call("GET", "/applications/{application}/commands", {application.text()});
+    call.path += "?with_localizations=true";
+    const auto list = [](const Json& body) { return body.is_array() ? std::optional<Json>(body) : std::nullopt; };
+    return Impl::parsed<Json>(impl_, std::move(call), list);
 }
 
 Task<RestResult<>> Rest::put_commands(ApplicationId application, const Json& commands, std::optional<GuildId> guild) {

@@ -33,11 +33,12 @@ template <class T = Ok>
 using RestResult = Result<T, RestError>;
 
 struct RestTiming {
-    nanoseconds request = seconds(15);       ///< one try
+    nanoseconds request = seconds(15);       ///< one try, on top of what its body takes at `least_rate`
     nanoseconds give_up = seconds(120);      ///< a call with all its waiting; a longer retry_after is an error at once
     nanoseconds backoff_first = seconds(1);  ///< after 5xx and lost answers; doubled, with jitter
     nanoseconds margin = milliseconds(50);   ///< on top of each retry_after
     int global_per_second = 50;
+    std::uint64_t least_rate = 128U << 10;  ///< bytes a second of an upload that is still worth waiting for
 };
 
 struct RestOptions {
@@ -72,6 +73,9 @@ struct OutgoingMessage {
     bool ephemeral = false;
     std::vector<File> files{};
     std::optional<MessageId> reply_to{};
+    /// At most 25 characters; a second message of ours with the same one, within some minutes, gives the first (Discord
+    /// and create_message() only). Empty: drawn for each call, so that its own repeats are safe.
+    std::string nonce{};
 };
 
 class Rest {
@@ -93,6 +97,8 @@ class Rest {
     /// Nothing resets it. Not tried again: it has a hidden limit of its own.
     net::Task<RestResult<>> set_own_nickname(GuildId guild, std::optional<std::string> nick);
 
+    /// All commands of the application, as an array, with all their languages.
+    net::Task<RestResult<Json>> commands(ApplicationId application);
     /// Replaces all commands of the application (`guild`: of that guild).
     net::Task<RestResult<>> put_commands(ApplicationId application, const Json& commands, std::optional<GuildId> guild);
     /// The first answer, within 3 s of the interaction.
