@@ -1,0 +1,168 @@
+#include "base/log.h"
+#include "bot/commands.h"
+#include "bot/handover.h"
+#include "bot/summary.h"
+#include "workflows/job_names.h"
+#include "workflows/master.h"
+
+namespace lestapenna::bot {
+
+namespace {
+
+constexpr std::size_t kMostListed = 10;
+
+/// What a download needs to know, read in one go.
+struct Wanted {
+    std::optional<Summary> summary;  ///< nothing: no such session here
+    bool finished = false;           ///< all that can be made of it is in the store
+};
+Result<Wanted> look_for(const workflows::Tools& tools, GuildId guild, const std::string& argument,
+                        const std::vector<ChannelId>& channels) {
+    const auto found = find_session(tools, guild, argument, channels);
+    if (!found) return found.error();
+    Wanted wanted;
+    if (!*found) return wanted;
+    auto summary = summarise(tools, (*found)->id);
+    if (!summary) return summary.error();
+    wanted.summary = std::move(*summary);
+    const auto finished = workflows::is_finished(tools, (*found)->id);
+    if (!finished) return finished.error();
+    wanted.finished = *finished;
+    return wanted;
+}
+
+/// Where a link is shown to who chose a slash command.
+Audience audience_of_links(const Core& core) {
+    return core.config().discord.links == Links::channel ? Audience::table : Audience::asker;
+}
+
+/// A session of this guild that a person named: an error is a broken catalog, or an ending that several have.
+std::string no_session(Language language, const Error& error) {
+    if (error.kind == ErrorKind::usage) return text::ambiguous_session(language);
+    log().warn("a session could not be looked up: {}", error.message);
+    return text::something_broke(language);
+}
+
+net::Task<> make_and_send(CorePtr core, Conversation talk, SessionId session) {
+    const Addressee with = talk.with();
+    co_await talk.answer(Audience::asker, text::preparing(with.language, session));
+    Addressee waiting = talk.with();
+    core->waiting.insert_or_assign({session, with.user}, std::move(waiting));
+    auto job = workflows::download_job(session, with.user, payload_of(with));
+    Status added = co_await add_job(core, std::move(job));
+    if (!added) co_await talk.answer(Audience::asker, text::something_broke(with.language));
+}
+
+/// The sessions of a guild that nobody finished, and are not being recorded.
+Result<std::vector<SessionId>> unfinished_of(const workflows::Tools& tools, GuildId guild) {
+    const auto orphans = workflows::find_orphans(tools);
+    if (!orphans) return orphans.error();
+    std::vector<SessionId> found;
+    for (const auto& orphan : *orphans) {
+        const auto status = orphan.session.status;
+        const bool over = status == catalog::SessionStatus::complete || status == catalog::SessionStatus::failed;
+        if (orphan.session.guild_id == guild.text() && !over) found.push_back(orphan.session.id);
+    }
+    return found;
+}
+
+Result<std::vector<SessionId>> sessions_to_recover(const workflows::Tools& tools, GuildId guild,
+                                                   const std::string& argument) {
+    if (argument.empty()) return unfinished_of(tools, guild);
+    const auto found = find_session(tools, guild, argument, {});
+    if (!found) return found.error();
+    std::vector<SessionId> one;
+    if (*found) one.push_back((*found)->id);
+    return one;
+}
+
+}  // namespace
+
+net::Task<> sessions(CorePtr core, Conversation talk) {
+    const Language language = talk.with().language;
+    co_await talk.think(Audience::asker);
+    const auto look = [guild = talk.with().guild](const workflows::Tools& tools) {
+        return list_sessions(tools, guild, kMostListed);
+    };
+    const auto listed = co_await off_loop(core, look);
+    if (!listed) log().warn("the sessions could not be listed: {}", listed.error().message);
+    co_await talk.answer(Audience::asker,
+                         listed ? text::sessions(language, *listed, core->prefix()) : text::something_broke(language));
+}
+
+net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string argument) {
+    const Language language = talk.with().language;
+    co_await talk.think(audience_of_links(*core));
+    std::vector<ChannelId> here{talk.with().channel};
+    if (asker.voice_channel) here.push_back(*asker.voice_channel);
+    const auto look = [guild = talk.with().guild, argument, here](const workflows::Tools& tools) {
+        return look_for(tools, guild, argument, here);
+    };
+    const auto found = co_await off_loop(core, look);
+    std::optional<std::string> no;
+    if (!found) {
+        no = no_session(language, found.error());
+    } else if (!found->summary) {
+        no = argument.empty() ? text::nothing_recorded_here(language, core->prefix())
+                              : text::unknown_session(language, core->prefix());
+    } else if (const auto refused = may_download(asker, found->summary->row, found->summary->tracks)) {
+        no = text::refusal(language, *refused, core->prefix());
+    } else if (const Table* live = core->table_of(found->summary->row.id)) {
+        no = text::already_listening(language, found->summary->row.id, live->where.voice_channel,
+                                     found->summary->row.start);
+    } else if (found->finished && !found->summary->master) {
+        no = text::no_audio(language, found->summary->row.id);
+    }
+    if (no) {
+        co_await talk.answer(Audience::asker, std::move(*no));
+        co_return;
+    }
+    const SessionId session = found->summary->row.id;
+    if (!found->finished) {
+        co_await make_and_send(core, std::move(talk), session);
+        co_return;
+    }
+    const Addressee to = talk.with();
+    const std::string nonce = to.message ? "d" + to.message->text() : "";
+    const Delivery delivered = co_await hand_over(core, *found->summary, to, nonce);
+    if (delivered == Delivery::later) {
+        co_await make_and_send(core, std::move(talk), session);
+    } else if (delivered == Delivery::done && !to.interaction && audience_of_links(*core) == Audience::asker) {
+        co_await talk.answer(Audience::table, text::see_direct_message(language));
+    }
+}
+
+net::Task<> recover(CorePtr core, Conversation talk, Asker asker, std::string argument) {
+    const Addressee with = talk.with();
+    if (const auto refused = may_recover(asker)) {
+        co_await talk.answer(Audience::asker, text::refusal(with.language, *refused, core->prefix()));
+        co_return;
+    }
+    co_await talk.think(Audience::asker);
+    const auto look = [guild = with.guild, argument](const workflows::Tools& tools) {
+        return sessions_to_recover(tools, guild, argument);
+    };
+    auto found = co_await off_loop(core, look);
+    if (!found) {
+        co_await talk.answer(Audience::asker, no_session(with.language, found.error()));
+        co_return;
+    }
+    if (!argument.empty() && found->empty()) {
+        co_await talk.answer(Audience::asker, text::unknown_session(with.language, core->prefix()));
+        co_return;
+    }
+    std::erase_if(*found, [&](const SessionId& id) { return core->table_of(id) != nullptr; });
+    if (found->empty()) {
+        co_await talk.answer(Audience::asker, text::nothing_to_recover(with.language));
+        co_return;
+    }
+    co_await talk.answer(Audience::asker, text::recovering(with.language, *found));
+    for (const SessionId& id : *found) {
+        Closer closer{talk.with(), asker};
+        core->closers.insert_or_assign(id, std::move(closer));
+        core->reported.erase(id);  // somebody asks: it is told again
+        static_cast<void>(co_await add_job(core, workflows::recover_job(id)));
+    }
+}
+
+}  // namespace lestapenna::bot

@@ -1,0 +1,65 @@
+#include "bot/core.h"
+
+#include "base/log.h"
+
+namespace lestapenna::bot {
+
+void Totals::add(const recorder::Report& report) {
+    packets += report.packets;
+    refused += report.refused;
+    oversized += report.oversized;
+    paused += report.paused;
+    kernel_drops += report.voice.kernel_drops;
+    for (std::size_t kind = 0; kind < discord::kDatagramKinds; ++kind)
+        datagrams.by_kind[kind] += report.voice.datagrams.by_kind[kind];
+    for (const auto& [code, count] : report.voice_closes) voice_closes[code] += count;
+}
+
+const Table* Core::table_of(const SessionId& session) const {
+    for (const auto& [guild, table] : tables) {
+        if (table.recorder && table.recorder->session() == session) return &table;
+    }
+    return nullptr;
+}
+
+Doing::Doing(CorePtr core) : core_(std::move(core)) {
+    ++core_->doings;
+    core_->quiet.reset();
+}
+
+Doing::~Doing() {
+    if (--core_->doings == 0) core_->quiet.set();
+}
+
+Error shutting_down() {
+    return {ErrorKind::interrupted, "the bot is shutting down"};
+}
+
+net::Task<Status> add_job(CorePtr core, catalog::NewJob job) {
+    const std::string name = job.name + " of " + job.subject;
+    auto add = [job = std::move(job)](const workflows::Tools& tools) { return tools.catalog.add_job(job); };
+    Status added = co_await off_loop(core, std::move(add));
+    if (!added) log().error("job {} could not be noted: {}", name, added.error().message);
+    if (added && !core->gone) core->tools.jobs.wake();
+    co_return added;
+}
+
+net::Task<discord::RestResult<MessageId>> post(CorePtr core, ChannelId channel, discord::OutgoingMessage message) {
+    const discord::RestError closed{0, 0, "the bot is shutting down"};
+    if (core->gone) co_return closed;
+    auto posted = co_await core->tools.rest.create_message(channel, std::move(message));
+    if (!posted) log().warn("a message to channel {} was not delivered: {}", channel.text(), posted.error().message);
+    co_return posted;
+}
+
+net::Task<> tell(CorePtr core, ChannelId channel, std::string text) {
+    discord::OutgoingMessage message;
+    message.content = std::move(text);
+    static_cast<void>(co_await post(std::move(core), channel, std::move(message)));
+}
+
+bool is_passing(const discord::RestError& error) {
+    return error.status == 0 || error.status == 401 || error.status == 429 || error.status >= 500;
+}
+
+}  // namespace lestapenna::bot

@@ -1,0 +1,133 @@
+// What the parts of the bot share: its tools, what it knows of the guilds, and the table of each guild.
+//
+// Thread: the loop's. Ownership: every coroutine of the bot holds a Core, so it may outlive the Bot; once `gone` is set
+// the tools are no more, and nothing here touches them: off_loop() then gives an error, and whoever talks to Discord
+// looks at `gone` before each call.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "bot/bot.h"
+#include "bot/language.h"
+#include "bot/line.h"
+#include "bot/permissions.h"
+#include "workflows/recovery.h"
+
+namespace lestapenna::bot {
+
+/// A guild's recording, or none.
+struct Table {
+    explicit Table(net::Loop& loop) : line(loop) {}
+
+    enum class State : std::uint8_t { idle, starting, recording, ending };
+    State state = State::idle;
+    std::shared_ptr<recorder::Recorder> recorder;  ///< null: idle. Whoever awaits something of it holds a copy
+    recorder::Where where;
+    Line line;                      ///< of those who start or end something
+    std::size_t conversations = 0;  ///< under way
+};
+
+/// Whom a private word is for, and the ways to reach them.
+struct Addressee {
+    GuildId guild;
+    ChannelId channel;  ///< where they asked
+    UserId user;
+    Language language{};
+    std::optional<MessageId> message{};                 ///< what they typed
+    std::optional<discord::Interaction> interaction{};  ///< or chose; its token is a secret
+    bool thinking = false;                              ///< the interaction's answer is announced and not yet given
+    BootTime asked{};
+};
+
+/// Who ended a session, and is told how it went.
+struct Closer {
+    Addressee addressee;
+    Asker asker;
+};
+
+/// Of sessions that are over: metrics never go back.
+struct Totals {
+    std::uint64_t packets = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t oversized = 0;
+    std::uint64_t paused = 0;
+    std::uint64_t kernel_drops = 0;
+    discord::DatagramCounts datagrams{};
+    std::map<std::uint16_t, std::uint64_t> voice_closes;
+    void add(const recorder::Report& report);
+};
+
+struct Core {
+    explicit Core(Tools with) : tools(std::move(with)), logged_in(tools.loop), quiet(tools.loop) {}
+
+    Tools tools;
+    discord::Guilds guilds;
+    UserId self;
+    net::Signal logged_in;
+    bool leaving = false;             ///< nothing new is begun
+    bool gone = false;                ///< the Bot is no more, nor are its tools
+    std::map<GuildId, Table> tables;  ///< entries stay
+    Totals totals;
+
+    /// Commands and other doings under way; `quiet` is set while there are none.
+    std::size_t doings = 0;
+    net::Signal quiet;
+
+    // What the last process left, by guild; taken out when the guild shows up.
+    bool looked_back = false;
+    std::map<GuildId, std::vector<workflows::Orphan>> orphans;
+    std::map<GuildId, catalog::FormerNick> nicks;
+
+    std::map<SessionId, Closer> closers;
+    std::map<std::pair<SessionId, UserId>, Addressee> waiting;  ///< for a download
+    std::map<SessionId, std::optional<UnixTime>> reported;      ///< to the table, with the end it had then
+
+    Table& table(GuildId guild) { return tables.try_emplace(guild, tools.loop).first->second; }
+    /// The table that records this session now.
+    const Table* table_of(const SessionId& session) const;
+    const Config& config() const { return tools.workflows.config; }
+    const std::string& prefix() const { return config().discord.prefix; }
+};
+using CorePtr = std::shared_ptr<Core>;
+
+/// Counts as something under way as long as it lives.
+class Doing {
+  public:
+    explicit Doing(CorePtr core);
+    Doing(const Doing&) = delete;
+    Doing& operator=(const Doing&) = delete;
+    ~Doing();
+
+  private:
+    CorePtr core_;
+};
+
+Error shutting_down();
+
+/// Does `work(workflows::Tools)`, which gives a Result, beside the loop.
+template <class Work>
+net::Task<std::invoke_result_t<Work&, const workflows::Tools&>> off_loop(CorePtr core, Work work) {
+    if (core->gone) co_return shutting_down();
+    auto with_tools = [work = std::move(work), tools = core->tools.workflows]() mutable { return work(tools); };
+    auto result = co_await core->tools.blocking.run(std::move(with_tools));
+    co_return result;
+}
+
+/// The job is durable on return, and begun when it is due. What fails is logged: the next start finds the work again.
+net::Task<Status> add_job(CorePtr core, catalog::NewJob job);
+
+/// To everybody, in a text channel; pings nobody. What fails is logged. `nonce`: not twice within some minutes.
+net::Task<discord::RestResult<MessageId>> post(CorePtr core, ChannelId channel, discord::OutgoingMessage message);
+net::Task<> tell(CorePtr core, ChannelId channel, std::string text);
+
+/// Worth another try later; else Discord will say the same again.
+bool is_passing(const discord::RestError& error);
+
+}  // namespace lestapenna::bot

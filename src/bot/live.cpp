@@ -1,0 +1,136 @@
+#include "bot/live.h"
+
+#include "base/log.h"
+#include "bot/text.h"
+#include "timeline/timeline.h"
+#include "workflows/job_names.h"
+
+namespace lestapenna::bot {
+
+namespace {
+
+using recorder::EndCause;
+using recorder::Recorder;
+
+/// A window is closed by a record that comes kClosingDelay after it; there is one each second.
+constexpr seconds kWindowCloses = timeline::kClosingDelay + seconds(1);
+
+struct Ending {
+    GuildId guild;
+    std::shared_ptr<Recorder> recorder;
+    EndCause cause{};
+    milliseconds length{};
+};
+
+net::Task<> after_end(CorePtr core, Ending ending) {
+    const Doing doing(core);
+    Table& table = core->table(ending.guild);
+    const auto where = table.where;
+    const SessionId session = ending.recorder->session();
+    core->totals.add(ending.recorder->report());
+    static_cast<void>(co_await add_job(core, workflows::finish_job(session)));
+    const EndCause over = co_await ending.recorder->over();
+    log().info("session {} is over ({})", session.text(), static_cast<int>(over));
+    if (table.recorder == ending.recorder) {
+        table.recorder.reset();
+        table.state = Table::State::idle;
+    }
+    if (ending.cause == EndCause::stopped) co_return;  // who stopped it is answered
+    const Language language = parse_language(where.language, default_language(core->config()));
+    co_await tell(core, where.text_channel, text::ended(language, session, ending.cause, ending.length));
+}
+
+/// What happens in a session, one overload each.
+struct Hear {
+    const CorePtr& core;
+    GuildId guild;
+    Table& table;
+
+    [[nodiscard]] Language language() const {
+        return parse_language(table.where.language, default_language(core->config()));
+    }
+    void tell_table(std::string text) const {
+        if (core->leaving) return;
+        net::spawn(core->tools.loop, tell(core, table.where.text_channel, std::move(text)));
+    }
+
+    void operator()(const recorder::Joined& joined) const {
+        if (!joined.bot) tell_table(text::newcomer(language(), joined.name));
+    }
+    void operator()(const recorder::Deafened& deafened) const {
+        tell_table(deafened.deaf ? text::deafened(language()) : text::no_longer_deaf(language()));
+    }
+    void operator()(const recorder::Left& /*left*/) const {
+        auto job = workflows::keep_up_job(table.recorder->session(), unix_now() + kWindowCloses);
+        const auto add = [](CorePtr with, catalog::NewJob what) -> net::Task<> {
+            static_cast<void>(co_await add_job(std::move(with), std::move(what)));
+        };
+        net::spawn(core->tools.loop, add(core, std::move(job)));
+    }
+    void operator()(const recorder::Ended& ended) const {
+        table.state = Table::State::ending;
+        const auto length = unix_now() - table.recorder->start_time();
+        Ending ending{guild, table.recorder, ended.cause, length};
+        net::spawn(core->tools.loop, after_end(core, std::move(ending)));
+    }
+};
+
+recorder::Tools recorder_tools(const CorePtr& core, GuildId guild) {
+    const Tools& tools = core->tools;
+    recorder::Tools made{tools.loop,
+                         tools.blocking,
+                         tools.rest,
+                         core->guilds,
+                         tools.workflows.catalog,
+                         tools.committer,
+                         workflows::journal_root(core->config()),
+                         tools.journal,
+                         tools.voice,
+                         core->self,
+                         core->config().capture.empty_end,
+                         tools.ask_gateway,
+                         {}};
+    // Holds the Core, whose guilds the recorder reads; the table lets the recorder go, so this is no circle for long.
+    made.tell = [core, guild](const recorder::Happening& happening) {
+        Table& table = core->table(guild);
+        if (table.recorder) std::visit(Hear{core, guild, table}, happening);
+    };
+    return made;
+}
+
+}  // namespace
+
+net::Task<Result<Ok, recorder::StartError>> start_recording(CorePtr core, recorder::Where where,
+                                                            std::optional<journal::Unfinished> unfinished) {
+    Table& table = core->table(where.guild);
+    auto tools = recorder_tools(core, where.guild);
+    table.where = where;
+    const auto recorder = unfinished ? std::make_shared<Recorder>(std::move(tools), where, std::move(*unfinished))
+                                     : std::make_shared<Recorder>(std::move(tools), where);
+    table.recorder = recorder;
+    table.state = Table::State::starting;
+    auto started = co_await recorder->start();
+    if (!started) {
+        log().warn("session {} did not begin: {}", recorder->session().text(), started.error().message);
+        table.recorder.reset();
+        table.state = Table::State::idle;
+        co_return started;
+    }
+    if (table.state == Table::State::starting) table.state = Table::State::recording;
+    // Due now: the manifest says from the beginning whose evening this is.
+    static_cast<void>(co_await add_job(core, workflows::keep_up_job(recorder->session(), unix_now())));
+    co_return started;
+}
+
+net::Task<> wait_for_end(CorePtr core, GuildId guild) {
+    Table& table = core->table(guild);
+    const auto recorder = table.recorder;
+    if (!recorder || table.state != Table::State::ending) co_return;
+    static_cast<void>(co_await recorder->over());
+    if (table.recorder == recorder) {
+        table.recorder.reset();
+        table.state = Table::State::idle;
+    }
+}
+
+}  // namespace lestapenna::bot

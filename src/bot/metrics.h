@@ -1,0 +1,15 @@
+// What the bot counts, for Prometheus. Thread: the loop's.
+#pragma once
+
+#include <vector>
+
+#include "base/metrics.h"
+#include "bot/core.h"
+
+namespace lestapenna::bot {
+
+/// Packets by outcome, how far behind the disk is, sessions, reconnects to voice servers, and what REST answered. Those
+/// of sessions that are over are in the sums.
+std::vector<Metric> metrics_of(const Core& core);
+
+}  // namespace lestapenna::bot
