@@ -50,6 +50,7 @@ std::string name_of(const Json& order) {
 }
 
 const std::string kNoUser = R"("user" must be an id as text)";
+const std::string kNoPermissions = R"("permissions" must be a number as text, like "3072")";
 
 }  // namespace
 
@@ -63,17 +64,30 @@ struct Console::Order {
 const std::vector<Console::Order>& Console::orders() {
     static const std::vector<Order> kOrders{
         {"type", "user, text, [channel]", "the person types a message", &Console::type},
-        {"use_command", "person, bot, name, [options], [channel]", "the person uses a slash command of the bot",
-         &Console::use_command},
+        {"use_command", "person, bot, name, [options], [channel], [locale: \"it\"]",
+         "the person uses a slash command of the bot", &Console::use_command},
         {"add_person", "name", "somebody new", &Console::add_person},
         {"add_bot", "name", "one more bot; answers its token", &Console::add_bot},
-        {"add_channel", "name, [voice: true], [user_limit]", "one more channel; text with voice: false",
+        {"add_channel", "name, [voice: true], [user_limit], [stage: false]", "one more channel; text with voice: false",
          &Console::add_channel},
         {"remove_channel", "channel", "the channel is deleted", &Console::remove_channel},
         {"move", "user, channel, [code: 4014]", "a moderator moves a user; code 0 leaves the voice socket open",
          &Console::move},
         {"kick", "user", "a moderator disconnects a user from voice", &Console::kick},
         {"deafen", "user, [deaf: true]", "a moderator deafens a user", &Console::deafen},
+        {"suppress", "user, [suppress: true]", "audience of a stage, or with false a speaker", &Console::suppress},
+        {"add_role", "name, permissions", "a new role; permissions as a number in text", &Console::add_role},
+        {"set_role", "[role], permissions", "what a role allows; without a role @everyone", &Console::set_role},
+        {"give_role", "user, role", "the user has the role", &Console::change_roles},
+        {"take_role", "user, role", "the user has it no more", &Console::change_roles},
+        {"set_overwrite", "[channel], [user | role], [allow], [deny]",
+         "what a channel allows or denies to a user or role, else to @everyone", &Console::set_overwrite},
+        {"set_user_limit", "[channel], limit", "how many may be in a voice channel; 0: any number",
+         &Console::set_user_limit},
+        {"set_guild", "[owner], [premium_tier], [locale]", "what a guild is", &Console::change_guild},
+        {"refuse_direct", "user, [refuse: true]", "takes no direct messages", &Console::refuse_direct},
+        {"add_member", "user", "joins the guild", &Console::change_members},
+        {"remove_member", "user", "leaves it; a bot is thrown out", &Console::change_members},
         {"close_gateway", "bot, [code: 4000]", "closes its gateway", &Console::gateway_trouble},
         {"drop_gateway", "bot", "cuts its TCP connection; the session may be resumed", &Console::gateway_trouble},
         {"forget_session", "bot", "its next resume gets op 9 false", &Console::gateway_trouble},
@@ -155,8 +169,9 @@ Console::Reply Console::use_command(const Json& order) {
     const auto user = person ? person : json::id<UserId>(order, "user");
     const auto bot = json::id<UserId>(order, "bot");
     if (!user || !bot) return std::string(R"("person" and "bot" must be ids as text)");
+    const auto& locale = json::text(order, "locale");
     const auto id = discord_.use_command(*user, text_channel(order), *bot, json::text(order, "name"),
-                                         json::array(order, "options"));
+                                         json::array(order, "options"), locale.empty() ? "it" : locale);
     return Json{{"interaction_id", std::to_string(id)}};
 }
 
@@ -171,6 +186,9 @@ Console::Reply Console::add_bot(const Json& order) {
 
 Console::Reply Console::add_channel(const Json& order) {
     const auto& name = json::text(order, "name");
+    if (json::flag(order, "stage")) {
+        return Json{{"channel_id", discord_.add_stage_channel(place_.guild, name).text()}};
+    }
     const auto id = on(order, "voice")
                         ? discord_.add_voice_channel(place_.guild, name, number<int>(order, "user_limit", 0))
                         : discord_.add_text_channel(place_.guild, name);
@@ -208,6 +226,83 @@ Console::Reply Console::deafen(const Json& order) {
     const auto user = who(order);
     if (!user || !discord_.voice_state(place_.guild, *user)) return std::string("the user is in no voice channel");
     discord_.deafen(place_.guild, *user, on(order, "deaf"));
+    return Json();
+}
+
+Console::Reply Console::suppress(const Json& order) {
+    const auto user = who(order);
+    if (!user || !discord_.voice_state(place_.guild, *user)) return std::string("the user is in no voice channel");
+    discord_.suppress(place_.guild, *user, on(order, "suppress"));
+    return Json();
+}
+
+// ---- who may do what
+
+Console::Reply Console::add_role(const Json& order) {
+    const auto permissions = json::decimal(order, "permissions");
+    if (!permissions) return kNoPermissions;
+    return Json{{"role_id", discord_.add_role(place_.guild, json::text(order, "name"), *permissions).text()}};
+}
+
+Console::Reply Console::set_role(const Json& order) {
+    const auto permissions = json::decimal(order, "permissions");
+    if (!permissions) return kNoPermissions;
+    const discord::RoleId everyone{place_.guild.value};
+    discord_.set_role(place_.guild, json::id<discord::RoleId>(order, "role").value_or(everyone), *permissions);
+    return Json();
+}
+
+Console::Reply Console::change_roles(const Json& order) {
+    const auto user = who(order);
+    const auto role = json::id<discord::RoleId>(order, "role");
+    if (!user || !role) return std::string(R"("user" and "role" must be ids as text)");
+    if (name_of(order) == "give_role") {
+        discord_.give_role(place_.guild, *user, *role);
+    } else {
+        discord_.take_role(place_.guild, *user, *role);
+    }
+    return Json();
+}
+
+Console::Reply Console::set_overwrite(const Json& order) {
+    discord::Overwrite overwrite{place_.guild.value, true};
+    if (const auto role = json::id<discord::RoleId>(order, "role")) overwrite.id = role->value;
+    if (const auto user = who(order)) overwrite = {user->value, false};
+    overwrite.allow = json::decimal(order, "allow").value_or(0);
+    overwrite.deny = json::decimal(order, "deny").value_or(0);
+    discord_.set_overwrite(voice_channel(order), overwrite);
+    return Json();
+}
+
+Console::Reply Console::set_user_limit(const Json& order) {
+    const auto limit = json::integer<int>(order, "limit");
+    if (!limit || *limit < 0) return std::string(R"("limit" must be a number, 0 or more)");
+    discord_.set_user_limit(voice_channel(order), *limit);
+    return Json();
+}
+
+Console::Reply Console::change_guild(const Json& order) {
+    if (const auto owner = json::id<UserId>(order, "owner")) discord_.set_owner(place_.guild, *owner);
+    if (const auto tier = json::integer<int>(order, "premium_tier")) discord_.set_premium_tier(place_.guild, *tier);
+    if (const auto& locale = json::text(order, "locale"); !locale.empty()) discord_.set_locale(place_.guild, locale);
+    return Json();
+}
+
+Console::Reply Console::refuse_direct(const Json& order) {
+    const auto user = who(order);
+    if (!user) return kNoUser;
+    discord_.refuse_direct(*user, on(order, "refuse"));
+    return Json();
+}
+
+Console::Reply Console::change_members(const Json& order) {
+    const auto user = who(order);
+    if (!user) return kNoUser;
+    if (name_of(order) == "add_member") {
+        discord_.add_member(place_.guild, *user);
+    } else {
+        discord_.remove_member(place_.guild, *user);
+    }
     return Json();
 }
 
@@ -328,12 +423,18 @@ Console::Reply Console::where(const Json& order) {
 Console::Reply Console::posted(const Json& /*order*/) {
     Json list = Json::array();
     for (const auto& message : discord_.posted()) {
-        list.push_back({{"id", message.id.text()},
-                        {"channel_id", message.channel.text()},
-                        {"author_id", message.author.text()},
-                        {"content", message.content},
-                        {"ephemeral", message.ephemeral},
-                        {"files", message.file_names}});
+        list.push_back(
+            {{"id", message.id.text()},
+             {"channel_id", message.channel.text()},
+             {"author_id", message.author.text()},
+             {"content", message.content},
+             {"ephemeral", message.ephemeral},
+             {"edited", message.edited},
+             {"answers", message.answers ? Json(message.answers->text()) : Json(nullptr)},
+             {"interaction_id", message.interaction == 0 ? Json(nullptr) : Json(std::to_string(message.interaction))},
+             {"direct_to", message.direct_to ? Json(message.direct_to->text()) : Json(nullptr)},
+             {"files", message.file_names},
+             {"file_bytes", message.file_bytes}});
     }
     return Json{{"posted", std::move(list)}};
 }

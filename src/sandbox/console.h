@@ -51,6 +51,16 @@ class Console {
     Reply move(const Json& order);
     Reply kick(const Json& order);
     Reply deafen(const Json& order);
+    Reply suppress(const Json& order);
+    // who may do what
+    Reply add_role(const Json& order);
+    Reply set_role(const Json& order);
+    Reply change_roles(const Json& order);
+    Reply set_overwrite(const Json& order);
+    Reply set_user_limit(const Json& order);
+    Reply change_guild(const Json& order);
+    Reply refuse_direct(const Json& order);
+    Reply change_members(const Json& order);
     // trouble at the main gateway
     Reply gateway_trouble(const Json& order);
     // trouble with voice

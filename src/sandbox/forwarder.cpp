@@ -58,6 +58,7 @@ struct Member {
     Room room;
     RoomState* place = nullptr;
     bool deaf = false;
+    bool silent = false;
     bool muted = false;
     bool announced = false;
     bool proven = false;  ///< it has the key
@@ -153,6 +154,7 @@ struct Forwarder::Impl {
         ++from->uplink->datagrams;
         learn(*from, received.from);
         prove(*from);
+        if (from->silent) return;
 
         const Packet packet{clear, *opened, *seq};
         if (from->announced || !options.hold_until_announced) return forward(*from, packet);
@@ -360,6 +362,10 @@ void Forwarder::set_deaf(std::uint32_t ssrc, bool deaf) {
     if (member == nullptr) return;
     member->deaf = deaf;
     Impl::refresh(*member);
+}
+
+void Forwarder::set_silent(std::uint32_t ssrc, bool silent) {
+    if (Member* const member = impl_->find(ssrc)) member->silent = silent;
 }
 
 void Forwarder::set_forwarding(std::optional<UserId> receiver, const Forwarding& forwarding) {

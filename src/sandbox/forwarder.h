@@ -76,6 +76,8 @@ class Forwarder {
     void announce(std::uint32_t ssrc);
     void remove(std::uint32_t ssrc);
     void set_deaf(std::uint32_t ssrc, bool deaf);
+    /// What it sends is opened and counted (Uplink), and goes no further.
+    void set_silent(std::uint32_t ssrc, bool silent);
 
     // ---- trouble
     /// For one receiver, or for all that have none of their own.

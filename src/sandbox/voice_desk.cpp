@@ -88,7 +88,8 @@ void VoiceDesk::send_address(const discord::VoiceState& state) {
     VoiceServer& server = server_of(*state.channel);
     seated_at_[{state.guild, state.user}] = server_of_.at(*state.channel);
     const auto token = world_.secret(16);
-    server.admit({state.guild, *state.channel, state.user, state.session_id, token, state.self_deaf || state.deaf});
+    server.admit({state.guild, *state.channel, state.user, state.session_id, token, state.self_deaf || state.deaf,
+                  state.mute || state.suppress});
     tell_.server(state.user, state.session_id, {state.guild, token, server.endpoint()});
 }
 
@@ -140,6 +141,7 @@ void VoiceDesk::suppress(GuildId guild, UserId user, bool suppress) {
     auto& state = world_.guild(guild)->voice_states.at(user);
     state.suppress = suppress;
     tell_.state(state);
+    servers_[seated_at_.at({guild, user})]->set_silent(guild, user, state.mute || state.suppress);
 }
 
 void VoiceDesk::end_session(const std::string& session_id) {

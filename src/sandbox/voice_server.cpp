@@ -77,6 +77,14 @@ void VoiceServer::set_deaf(GuildId guild, UserId user, bool deaf) {
     if (const VoiceSession* const session = impl_->find(guild, user)) impl_->forwarder->set_deaf(session->ssrc, deaf);
 }
 
+void VoiceServer::set_silent(GuildId guild, UserId user, bool silent) {
+    if (const auto ticket = impl_->tickets.find({guild, user}); ticket != impl_->tickets.end()) {
+        ticket->second.silent = silent;
+    }
+    const VoiceSession* const session = impl_->find(guild, user);
+    if (session != nullptr) impl_->forwarder->set_silent(session->ssrc, silent);
+}
+
 void VoiceServer::set_forwarding(std::optional<UserId> receiver, const Forwarding& forwarding) {
     impl_->forwarder->set_forwarding(receiver, forwarding);
 }

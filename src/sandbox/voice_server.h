@@ -2,13 +2,13 @@
 // the members of each channel, re-sealed for each receiver (discord-voice.md, standin.md sections 4 and 5).
 //
 // It knows only the tickets it is given. Payload bytes are never changed; nothing is forwarded to who is deaf or has no
-// session description yet. A session whose websocket is gone keeps its place, its media and its last 256 messages for a
-// resume, for `resume_grace` or until its ticket goes; then the others are told. Thread: the loop's. Ownership: the
-// loop outlives it; destroying it cuts every connection. Determinism: SSRCs, keys and trouble from the seed, a user's
-// SSRC from its id and how often it came; the servers of one world want different seeds. Nothing a client sends ends
-// more than its own connection: 4001 unknown opcode, 4002 not to be decoded, 4003 not identified, 4004 wrong token,
-// 4005 identified already, 4006 session unknown or over, 4009 no heartbeat for three intervals, 4012 protocol, 4016
-// mode.
+// session description yet, nor from who may not speak. A session whose websocket is gone keeps its place, its media and
+// its last 256 messages for a resume, for `resume_grace` or until its ticket goes; then the others are told. Thread:
+// the loop's. Ownership: the loop outlives it; destroying it cuts every connection. Determinism: SSRCs, keys and
+// trouble from the seed, a user's SSRC from its id and how often it came; the servers of one world want different
+// seeds. Nothing a client sends ends more than its own connection: 4001 unknown opcode, 4002 not to be decoded, 4003
+// not identified, 4004 wrong token, 4005 identified already, 4006 session unknown or over, 4009 no heartbeat for three
+// intervals, 4012 protocol, 4016 mode.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,8 @@ struct VoiceTicket {
     UserId user;
     std::string session_id;
     std::string token;
-    bool deaf = false;  ///< self or by a moderator: nothing is forwarded to it
+    bool deaf = false;    ///< self or by a moderator: nothing is forwarded to it
+    bool silent = false;  ///< by a moderator, or audience of a stage: nothing of it is forwarded
 };
 
 enum class SpeakingNews : std::uint8_t { at_once, late, never };
@@ -71,6 +72,7 @@ class VoiceServer {
     /// The ticket is void; a session that stands is closed with `code` (0: dropped without one).
     void dismiss(GuildId guild, UserId user, std::uint16_t code);
     void set_deaf(GuildId guild, UserId user, bool deaf);
+    void set_silent(GuildId guild, UserId user, bool silent);
 
     // ---- trouble
     void set_forwarding(std::optional<UserId> receiver, const Forwarding& forwarding);

@@ -118,6 +118,7 @@ std::shared_ptr<VoiceSession> VoiceServer::Impl::begin(const VoiceTicket& ticket
     auto session = std::make_shared<VoiceSession>(ticket, ssrc, random);
     sessions[{ticket.guild, ticket.user}] = session;
     forwarder->add(ssrc, {ticket.guild, ticket.channel}, ticket.user, ticket.deaf);
+    forwarder->set_silent(ssrc, ticket.silent);
     forwarder->mute(ssrc, muted.contains({ticket.guild, ticket.user}));
     return session;
 }
