@@ -162,7 +162,11 @@ Result<Links> Links::open(const Config& config) {
 }
 
 Links::Links(Secret secret, std::string base, milliseconds lifetime)
-    : secret_(std::move(secret)), base_(std::move(base)), lifetime_(lifetime) {}
+    : secret_(std::move(secret)), base_(std::move(base)), path_(path_of_base(base_)), lifetime_(lifetime) {}
+
+void Links::lead_to(std::string base_url) {
+    base_ = std::move(base_url);
+}
 
 std::optional<std::string> Links::make(const Key& key, std::string_view name, UnixTime now) const {
     if (base_.empty()) return std::nullopt;
@@ -175,8 +179,9 @@ std::optional<std::string> Links::make(const Key& key, std::string_view name, Un
 
 Result<Links::Target, BadLink> Links::check(std::string_view target, UnixTime now) const {
     // A proxy may have taken public_url's own path away, or not.
-    const auto own = path_of_base(base_);
-    if (target.starts_with(own) && target.substr(own.size()).starts_with(kAudio)) target.remove_prefix(own.size());
+    if (target.starts_with(path_) && target.substr(path_.size()).starts_with(kAudio)) {
+        target.remove_prefix(path_.size());
+    }
     if (!target.starts_with(kAudio)) return BadLink::malformed;
     target.remove_prefix(kAudio.size());
     const auto key_text = take_until(target, kExpires);

@@ -24,7 +24,8 @@ class Links {
     /// URL).
     static Result<Links> open(const Config& config);
 
-    /// Links lead there instead of to web.public_url.
+    /// Links lead there instead of to web.public_url: to scheme, host and port of a server that is asked without a
+    /// proxy. Before make() is called; check() may be under way elsewhere.
     void lead_to(std::string base_url);
 
     /// Valid for store.link_ttl from `now`; nothing without web.public_url. `name` is what people save it as: letters,
@@ -42,6 +43,7 @@ class Links {
     Links(Secret secret, std::string base, milliseconds lifetime);
     Secret secret_;
     std::string base_;  ///< web.public_url without its last slash; empty: no links
+    std::string path_;  ///< "/lestapenna" of "https://example.org/lestapenna"; check() looks at nothing else of it
     milliseconds lifetime_;
 };
 

@@ -159,6 +159,15 @@ TEST(Links, WithoutAPublicUrlThereIsNone) {
     }
 }
 
+TEST(Links, TheyMayLeadToWhereTheServerTurnedOutToBe) {
+    Links links = links_of("");
+    links.lead_to("http://127.0.0.1:4321");
+    const auto link = links.make(kMaster, "a.mp3", kNow);
+    ASSERT_TRUE(link);
+    EXPECT_TRUE(link->starts_with("http://127.0.0.1:4321/audio/recordings/")) << *link;
+    EXPECT_EQ(verdict(links, link->substr(link->find("/audio/"))), "good");
+}
+
 TEST(Links, TheSecretIsMadeOnceAndKeptPrivate) {
     const test::TempDir folder;
     Config config = config_of("https://example.org", "");
