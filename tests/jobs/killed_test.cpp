@@ -24,8 +24,8 @@ using catalog::Catalog;
 using catalog::Job;
 using catalog::JobStatus;
 
-constexpr int kSessions = 200;
-constexpr int kKills = 50;
+constexpr int kSessions = 120;
+constexpr int kKills = 30;
 
 SessionId session(int number) {
     return *SessionId::parse("session" + std::to_string(100 + number));
@@ -69,7 +69,7 @@ pid_t worker(const Where& where) {
 
 template <class Condition>
 bool comes_true(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(5);
     while (!condition()) {
         if (std::chrono::steady_clock::now() > until) return false;
         std::this_thread::yield();

@@ -22,7 +22,6 @@ namespace {
 using catalog::Catalog;
 using catalog::Job;
 using catalog::JobStatus;
-using catalog::NewJob;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -336,7 +335,7 @@ TEST_F(RunnerTest, WorkersAndTheirThreadsAreNicerThanWhoRecords) {
     Runner runner(file_);
     runner.handle("a", [&](const Job&, Catalog&) -> Result<Done> {
         nice.tell(::getpriority(PRIO_PROCESS, 0));
-        std::jthread([&] { nice.tell(::getpriority(PRIO_PROCESS, 0)); });
+        const std::jthread helper([&] { nice.tell(::getpriority(PRIO_PROCESS, 0)); });
         return Done{};
     });
     const int before = ::getpriority(PRIO_PROCESS, 0);
