@@ -18,6 +18,7 @@ namespace {
 constexpr int kPlainMessage = 0;
 constexpr int kReply = 19;
 constexpr std::size_t kMostAtOnce = 16;  // commands of one guild under way; more is no table but a flood
+constexpr std::size_t kMostInAll = 512;  // of people who are in no guild, or in one that is not there
 constexpr seconds kGoodbyes{5};          // for answers that are under way when the process ends
 
 /// The guild an event is of; nothing: it concerns all.
@@ -91,18 +92,25 @@ struct Hear {
     void take(Addressee with, Command command, const discord::Member& author) const {
         auto& loop = core->tools.loop;
         with.asked = BootClock::now();
-        if (with.guild == GuildId{}) {
-            auto text = text::only_in_a_guild(with.language);
-            if (core->doings < kMostAtOnce) net::spawn(loop, say_once(core, std::move(with), std::move(text)));
+        const auto* guild = core->guilds.guild(with.guild);
+        if (guild == nullptr || !guild->available) {
+            refuse(std::move(with));
             return;
         }
-        const auto* guild = core->guilds.guild(with.guild);
-        if (guild == nullptr || !guild->available || core->table(with.guild).conversations >= kMostAtOnce) return;
+        if (core->table(with.guild).conversations >= kMostAtOnce) return;
         Asker asker{author.user.id, author.roles};
         asker.permissions =
             author.permissions.value_or(permissions_of(*guild, with.guild, author.user.id, author.roles, std::nullopt));
         asker.voice_channel = core->guilds.channel_of(with.guild, author.user.id);
         net::spawn(loop, converse(core, std::move(with), std::move(command), std::move(asker)));
+    }
+    /// A direct message, or a guild in an outage: then only a slash command waits for an answer.
+    void refuse(Addressee with) const {
+        if (core->doings >= kMostInAll) return;
+        const bool in_guild = with.guild != GuildId{};
+        if (in_guild && !with.interaction) return;
+        auto text = in_guild ? text::busy(with.language) : text::only_in_a_guild(with.language);
+        net::spawn(core->tools.loop, say_once(core, std::move(with), std::move(text)));
     }
 };
 

@@ -41,6 +41,8 @@ struct Tools {
     discord::VoiceOptions voice{};
     /// Op 4 of the main gateway.
     std::function<void(GuildId, std::optional<ChannelId>)> ask_gateway;
+    /// Whether the main gateway is connected. Empty: always.
+    std::function<bool()> gateway_is_up{};
 };
 
 class Bot {

@@ -15,35 +15,56 @@ using recorder::Recorder;
 /// A window is closed by a record that comes kClosingDelay after it; there is one each second.
 constexpr seconds kWindowCloses = timeline::kClosingDelay + seconds(1);
 
+constexpr seconds kAgainFirst(1);
+constexpr seconds kAgainMost(60);
+
 struct Ending {
-    GuildId guild;
+    recorder::Where where;
     std::shared_ptr<Recorder> recorder;
     EndCause cause{};
     milliseconds length{};
 };
 
+/// What the end of a session makes necessary: its files, and that nobody keeps up with it any more. Tried until it is
+/// noted: a full disk is emptied some time. A process that dies before leaves a session that is ending, which the next
+/// start finishes.
+net::Task<> note_end(CorePtr core, SessionId session) {
+    const auto add = [session](const workflows::Tools& tools) {
+        return tools.catalog.together([&] {
+            if (auto added = tools.catalog.add_job(workflows::finish_job(session)); !added) return added;
+            return tools.catalog.add_job(workflows::keep_up_job(session, unix_now()));
+        });
+    };
+    for (seconds wait = kAgainFirst;; wait = std::min(2 * wait, kAgainMost)) {
+        const Status added = co_await off_loop(core, add);
+        if (added && !core->gone) core->tools.jobs.wake();
+        if (added || core->leaving) co_return;
+        log().error("session {} is over, but its end could not be noted: {}", session.text(), added.error().message);
+        co_await net::sleep_for(wait);
+    }
+}
+
+void let_go(Table& table, const std::shared_ptr<Recorder>& recorder) {
+    if (table.recorder != recorder) return;
+    table.recorder.reset();
+    table.state = Table::State::idle;
+}
+
 net::Task<> after_end(CorePtr core, Ending ending) {
     const Doing doing(core);
-    Table& table = core->table(ending.guild);
-    const auto where = table.where;
     const SessionId session = ending.recorder->session();
-    core->totals.add(ending.recorder->report());
-    static_cast<void>(co_await add_job(core, workflows::finish_job(session)));
-    const EndCause over = co_await ending.recorder->over();
-    log().info("session {} is over ({})", session.text(), static_cast<int>(over));
-    if (table.recorder == ending.recorder) {
-        table.recorder.reset();
-        table.state = Table::State::idle;
-    }
-    if (ending.cause == EndCause::stopped) co_return;  // who stopped it is answered
-    const Language language = parse_language(where.language, default_language(core->config()));
-    co_await tell(core, where.text_channel, text::ended(language, session, ending.cause, ending.length));
+    net::spawn(core->tools.loop, note_end(core, session));
+    static_cast<void>(co_await ending.recorder->over());
+    log().info("session {} is over", session.text());
+    let_go(core->table(ending.where.guild), ending.recorder);
+    if (ending.cause == EndCause::stopped || core->leaving) co_return;  // who stopped it is answered
+    const Language language = parse_language(ending.where.language, default_language(core->config()));
+    co_await tell(core, ending.where.text_channel, text::ended(language, session, ending.cause, ending.length));
 }
 
 /// What happens in a session, one overload each.
 struct Hear {
     const CorePtr& core;
-    GuildId guild;
     Table& table;
 
     [[nodiscard]] Language language() const {
@@ -69,8 +90,9 @@ struct Hear {
     }
     void operator()(const recorder::Ended& ended) const {
         table.state = Table::State::ending;
+        core->totals.add(table.recorder->report());
         const auto length = unix_now() - table.recorder->start_time();
-        Ending ending{guild, table.recorder, ended.cause, length};
+        Ending ending{table.where, table.recorder, ended.cause, length};
         net::spawn(core->tools.loop, after_end(core, std::move(ending)));
     }
 };
@@ -93,7 +115,7 @@ recorder::Tools recorder_tools(const CorePtr& core, GuildId guild) {
     // Holds the Core, whose guilds the recorder reads; the table lets the recorder go, so this is no circle for long.
     made.tell = [core, guild](const recorder::Happening& happening) {
         Table& table = core->table(guild);
-        if (table.recorder) std::visit(Hear{core, guild, table}, happening);
+        if (table.recorder) std::visit(Hear{core, table}, happening);
     };
     return made;
 }
@@ -112,8 +134,7 @@ net::Task<Result<Ok, recorder::StartError>> start_recording(CorePtr core, record
     auto started = co_await recorder->start();
     if (!started) {
         log().warn("session {} did not begin: {}", recorder->session().text(), started.error().message);
-        table.recorder.reset();
-        table.state = Table::State::idle;
+        let_go(table, recorder);
         co_return started;
     }
     if (table.state == Table::State::starting) table.state = Table::State::recording;
@@ -127,10 +148,7 @@ net::Task<> wait_for_end(CorePtr core, GuildId guild) {
     const auto recorder = table.recorder;
     if (!recorder || table.state != Table::State::ending) co_return;
     static_cast<void>(co_await recorder->over());
-    if (table.recorder == recorder) {
-        table.recorder.reset();
-        table.state = Table::State::idle;
-    }
+    let_go(table, recorder);
 }
 
 }  // namespace lestapenna::bot

@@ -140,6 +140,7 @@ Status Service::Impl::log_in() {
 
     discord::GatewayOptions gateway_options;
     gateway_options.token = config.discord.token.reveal();
+    gateway_options.intents |= discord::intents::direct_messages;  // to say that commands belong into a guild
     gateway_options.trust = *trust;
     gateway = std::make_unique<discord::Gateway>(thread.loop(), *rest, std::move(gateway_options),
                                                  [this](const discord::Event& event) { hear(event); });
@@ -155,7 +156,8 @@ Status Service::Impl::log_in() {
                      {},
                      [this](GuildId guild, std::optional<ChannelId> channel) {
                          gateway->update_voice_state(guild, channel, false, false);
-                     }};
+                     },
+                     [this] { return gateway->ready(); }};
     tools.journal.write_interval = config.capture.write_interval;
     tools.journal.sync_interval = config.capture.sync_interval;
     tools.voice.trust = *trust;
