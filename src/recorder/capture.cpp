@@ -17,8 +17,25 @@ constexpr seconds kAgain{60};
 Capture::Capture(journal::Writer& writer, UserId self, Tell tell)
     : writer_(writer), self_(self), tell_(std::move(tell)), repeated_(BootClock::now()) {}
 
+void Capture::go_on(const journal::Unfinished& journal, BootTime until) {
+    present_ = journal.present;
+    for (const auto& [ssrc, user] : journal.bound) {
+        tally_.bind(ssrc, user);
+        if (present_.contains(user)) bound_[ssrc] = user;
+    }
+    outage_ = {journal::GapReason::restart, until};
+    cut_off_ = until;
+    if (journal.paused) pause_.from = BootTime::min();
+}
+
+// Only want of memory throws here, and that ends the process.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 void Capture::on_packet(const discord::VoicePacket& packet) noexcept {
     if (finished_) return;
+    if (packet.arrival >= pause_.from && packet.arrival < pause_.to) {
+        ++kept_out_;
+        return;
+    }
     if (packet.payload.size() > journal::kMaxPayloadBytes) {
         ++oversized_;
         return;
@@ -31,7 +48,9 @@ void Capture::on_packet(const discord::VoicePacket& packet) noexcept {
     record.arrival = packet.arrival;
     record.payload_size = static_cast<std::uint16_t>(packet.payload.size());
     record.payload = packet.payload;
-    if (writer_.append(record)) ++packets_;
+    if (!writer_.append(record)) return;
+    ++packets_;
+    tally_.count(record.ssrc, record.seq, packet.arrival);
 }
 
 // Only want of memory throws here, and that ends the process.
@@ -50,6 +69,7 @@ void Capture::take(const discord::Connected& connected, BootTime now) {
         return;
     }
     close_gap(outage_, now);
+    outage_.reason = journal::GapReason::outage;
 }
 
 void Capture::take(const discord::Disconnected& /*lost*/, BootTime now) {
@@ -69,6 +89,7 @@ void Capture::take(const discord::SsrcBound& bound, BootTime now) {
     known = bound.user;
     // Who has reconnected, or we, speaks with a new SSRC; the old one is over.
     std::erase_if(bound_, [&](const auto& other) { return other.second == bound.user && other.first != bound.ssrc; });
+    tally_.bind(bound.ssrc, bound.user);
     append(journal::Binding{now, bound.ssrc, bound.user});
 }
 
@@ -77,6 +98,7 @@ void Capture::take(const discord::UserDisconnected& left, BootTime /*now*/) {
 }
 
 void Capture::take(const discord::KernelDropped& dropped, BootTime /*now*/) {
+    if (is_paused()) return;  // nothing of it would have been stored
     const BootTime from = last_arrival_ == BootTime{} ? dropped.noticed : std::min(last_arrival_, dropped.noticed);
     append(journal::Gap{from, dropped.noticed, journal::GapReason::kernel_drop, dropped.datagrams});
 }
@@ -85,30 +107,70 @@ void Capture::close_gap(Deafness& deafness, BootTime now) {
     if (!deafness.since) return;
     // What still came after the break was heard.
     const BootTime from = std::max(*deafness.since, last_arrival_);
-    if (from < now) append(journal::Gap{from, now, deafness.reason, 0});
+    if (from < now && !is_paused()) append(journal::Gap{from, now, deafness.reason, 0});
     deafness.since.reset();
 }
 
-std::set<UserId> Capture::set_present(std::set<UserId> users, BootTime now) {
-    std::set<UserId> fresh;
-    if (finished_) return fresh;
-    users.erase(self_);
-    for (const UserId user : present_) {
-        if (!users.contains(user)) append(journal::Leave{now, user});
+/// What is going on is said so far: after a kill it would else never have been.
+void Capture::say_gaps_so_far(BootTime now) {
+    for (Deafness* const going_on : {&server_deaf_, &outage_}) {
+        if (!going_on->since) continue;
+        close_gap(*going_on, now);
+        going_on->since = now;
     }
-    std::ranges::set_difference(users, present_, std::inserter(fresh, fresh.end()));
-    for (const UserId user : fresh) append(journal::Join{now, user});
-    present_ = std::move(users);
-    return fresh;
 }
 
-void Capture::set_deaf(bool deaf, BootTime now) {
-    if (finished_ || deaf == server_deaf_.since.has_value()) return;
+Capture::Change Capture::set_present(std::set<UserId> users, BootTime now) {
+    Change change;
+    if (finished_) return change;
+    users.erase(self_);
+    std::ranges::set_difference(present_, users, std::inserter(change.left, change.left.end()));
+    std::ranges::set_difference(users, present_, std::inserter(change.came, change.came.end()));
+    for (const UserId user : change.left) append(journal::Leave{cut_off_.value_or(now), user});
+    if (cut_off_) {
+        std::erase_if(present_, [&](UserId user) { return change.left.contains(user); });
+        std::erase_if(bound_, [&](const auto& entry) { return change.left.contains(entry.second); });
+        cut_off_.reset();
+        repeat(now);
+    }
+    for (const UserId user : change.came) append(journal::Join{now, user});
+    present_ = std::move(users);
+    return change;
+}
+
+bool Capture::set_deaf(bool deaf, BootTime now) {
+    if (finished_ || deaf == is_deaf()) return false;
     if (deaf) {
         server_deaf_.since = now;
     } else {
         close_gap(server_deaf_, now);
     }
+    return true;
+}
+
+bool Capture::pause(BootTime now) {
+    if (finished_ || is_paused()) return false;
+    // A deafness in a pause is no gap: nothing was to be heard.
+    say_gaps_so_far(now);
+    append(journal::Pause{now});
+    pause_ = {now, BootTime::max()};
+    return true;
+}
+
+bool Capture::resume(BootTime now) {
+    if (finished_ || !is_paused()) return false;
+    pause_.to = now;
+    append(journal::Resume{now});
+    tally_.part();
+    for (Deafness* const going_on : {&server_deaf_, &outage_}) {
+        if (going_on->since) going_on->since = now;
+    }
+    return true;
+}
+
+bool Capture::note(UserId user, std::string_view text, BootTime now) {
+    if (finished_ || text.size() > journal::kMaxMarkerBytes) return false;
+    return writer_.append(journal::Marker{now, user, text});
 }
 
 void Capture::tick(BootTime now, UnixTime wall) {
@@ -123,12 +185,7 @@ void Capture::repeat(BootTime now) {
     // Who is there and is said to join again goes on with the same connection (timeline/builder.cpp).
     for (const UserId user : present_) append(journal::Join{now, user});
     for (const auto& [ssrc, user] : bound_) append(journal::Binding{now, ssrc, user});
-    // What is going on is said so far: after a kill it would else never have been.
-    for (Deafness* const going_on : {&server_deaf_, &outage_}) {
-        if (!going_on->since) continue;
-        close_gap(*going_on, now);
-        going_on->since = now;
-    }
+    say_gaps_so_far(now);
 }
 
 void Capture::finish(BootTime now) {

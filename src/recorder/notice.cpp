@@ -1,6 +1,8 @@
 #include "recorder/notice.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -40,13 +42,13 @@ std::string why(const discord::RestError& error, std::string_view permission) {
 
 }  // namespace
 
-std::string notice_text(std::string_view locale, ChannelId voice, const SessionId& session) {
+std::string notice_text(std::string_view language, ChannelId voice, const SessionId& session) {
     const std::string_view id = session.text();
     const auto ending = id.substr(id.size() - std::min<std::size_t>(id.size(), 6));
-    const bool italian = locale.empty() || locale.starts_with("it");
-    return fmt::format(fmt::runtime(italian ? "🔴 Registro <#{}>: chi parla lì viene registrato. Sessione `{}`."
-                                            : "🔴 Recording <#{}>: whoever speaks there is recorded. Session `{}`."),
-                       voice.text(), ending);
+    return fmt::format(
+        fmt::runtime(language == "en" ? "🔴 Recording <#{}>: whoever speaks there is recorded. Session `{}`."
+                                      : "🔴 Registro <#{}>: chi parla lì viene registrato. Sessione `{}`."),
+        voice.text(), ending);
 }
 
 std::string recording_nick(std::string_view name) {
@@ -58,49 +60,129 @@ std::string_view without_sign(std::string_view name) {
     return name;
 }
 
-net::Task<Result<Sign>> put_up_sign(discord::Rest& rest, const discord::Guilds& guilds, UserId self, GuildId guild,
-                                    ChannelId voice, ChannelId channel, SessionId session) {
-    Sign sign;
-    sign.channel = channel;
-    std::string locale;
-    if (const auto* known = guilds.guild(guild)) {
-        locale = known->preferred_locale;
-        const auto member = known->members.find(self);
-        if (member != known->members.end() && !member->second.nick.empty()) {
-            const auto former = without_sign(member->second.nick);
-            if (!former.empty()) sign.former_nick = former;
-        }
-    }
-    const std::string nick = recording_nick(guilds.name_of(guild, self));
-
-    discord::OutgoingMessage message;
-    message.content = notice_text(locale, voice, session);
-    const auto posted = co_await rest.create_message(channel, std::move(message));
-    if (posted) sign.notice = *posted;
-    std::optional<std::string> wanted(nick);
-    const auto named = co_await rest.set_own_nickname(guild, std::move(wanted));
-    sign.nickname = named.ok();
-    if (!posted && !named) {
-        co_return Error{
-            ErrorKind::failed,
-            fmt::format("nothing is recorded without a visible sign, and none could be put up: no notice "
-                        "in <#{}> ({}), no [REC] nickname ({}); give one of the two and start again",
-                        channel.text(), why(posted.error(), "Send Messages"), why(named.error(), "Change Nickname"))};
-    }
-    if (!posted) log().warn("no notice of recording, only the nickname: {}", why(posted.error(), "Send Messages"));
-    if (!named) log().info("no [REC] nickname, only the notice: {}", why(named.error(), "Change Nickname"));
-    co_return sign;
+std::optional<std::string> former_nick(const discord::Member& member) {
+    const std::string_view own = without_sign(member.nick);
+    // The gateway may still show what we made of a name that was no nickname.
+    if (own.empty() || member.nick == recording_nick(member.user.display())) return std::nullopt;
+    return std::string(own);
 }
 
-net::Task<> take_down_sign(discord::Rest& rest, GuildId guild, Sign sign, bool recorded) {
-    if (sign.nickname) {
-        const auto restored = co_await rest.set_own_nickname(guild, std::move(sign.former_nick));
-        if (!restored) log().warn("the [REC] nickname could not be taken away: {}", restored.error().message);
+namespace {
+
+const discord::Member* ourselves(const SignTools& tools, GuildId guild) {
+    const auto* const known = tools.guilds.guild(guild);
+    if (known == nullptr) return nullptr;
+    const auto member = known->members.find(tools.self);
+    return member == known->members.end() ? nullptr : &member->second;
+}
+
+/// Refused for what it is, and not for when it was asked.
+bool is_final(const discord::RestError& error) {
+    return error.status >= 400 && error.status < 500 && error.status != 401 && error.status != 429;
+}
+
+net::Task<> forget(SignTools tools, GuildId guild) {
+    auto work = [&catalog = tools.catalog, guild] { return catalog.forget_nick(guild.text()); };
+    const Status forgotten = co_await tools.blocking.run(std::move(work));
+    if (!forgotten) log().warn("a nickname that was given back stays noted: {}", forgotten.error().message);
+}
+
+/// Errors: one clause that says why.
+net::Task<Status> mark_nick(SignTools tools, GuildId guild) {
+    const auto* const member = ourselves(tools, guild);
+    catalog::FormerNick former{guild.text(), member == nullptr ? std::nullopt : former_nick(*member)};
+    // What an earlier session has not given back yet is what we had before; true: it is from now.
+    auto work = [&catalog = tools.catalog, former = std::move(former)]() -> Result<bool> {
+        const auto noted = catalog.remembered_nicks();
+        if (!noted) return noted.error();
+        const auto same = [&](const catalog::FormerNick& one) { return one.guild_id == former.guild_id; };
+        if (std::ranges::any_of(*noted, same)) return false;
+        if (auto remembered = catalog.remember_nick(former); !remembered) return remembered.error();
+        return true;
+    };
+    const auto fresh = co_await tools.blocking.run(std::move(work));
+    if (!fresh) co_return fresh.error();
+    std::optional<std::string> wanted(recording_nick(tools.guilds.name_of(guild, tools.self)));
+    const auto named = co_await tools.rest.set_own_nickname(guild, std::move(wanted));
+    if (named) co_return Ok{};
+    // An answer that was lost may have been a yes: then it is given back like one.
+    if (*fresh && is_final(named.error())) co_await forget(tools, guild);
+    co_return Error{ErrorKind::failed, why(named.error(), "Change Nickname")};
+}
+
+enum class GivenBack : std::uint8_t { yes, later, never };
+net::Task<GivenBack> give_back(SignTools tools, catalog::FormerNick former) {
+    const auto guild = GuildId::parse(former.guild_id);
+    if (!guild) co_return GivenBack::yes;
+    const auto restored = co_await tools.rest.set_own_nickname(*guild, std::move(former.nick));
+    if (restored || restored.error().status == 404) co_return GivenBack::yes;
+    log().warn("the [REC] nickname could not be taken away in guild {}: {}", former.guild_id,
+               why(restored.error(), "Change Nickname"));
+    co_return is_final(restored.error()) ? GivenBack::never : GivenBack::later;
+}
+
+/// Nothing when the catalog can not say.
+net::Task<std::optional<std::vector<catalog::FormerNick>>> noted_nicks(SignTools tools) {
+    auto work = [&catalog = tools.catalog] { return catalog.remembered_nicks(); };
+    auto noted = co_await tools.blocking.run(std::move(work));
+    if (noted) co_return std::move(*noted);
+    log().warn("nicknames to give back: {}", noted.error().message);
+    co_return std::nullopt;
+}
+
+}  // namespace
+
+net::Task<Result<Sign>> put_up_sign(SignTools tools, Announcement what) {
+    Sign sign;
+    sign.channel = what.text;
+    const Status named = co_await mark_nick(tools, what.guild);
+    sign.nickname = named.ok();
+    if (!named) log().info("no [REC] nickname: {}", named.error().message);
+    if (what.again && sign.nickname) co_return sign;
+
+    discord::OutgoingMessage message;
+    message.content = notice_text(what.language, what.voice, what.session);
+    const auto posted = co_await tools.rest.create_message(what.text, std::move(message));
+    if (posted) {
+        sign.notice = *posted;
+        co_return sign;
+    }
+    const std::string unposted = why(posted.error(), "Send Messages");
+    log().warn("no notice of recording: {}", unposted);
+    if (sign.nickname) co_return sign;
+    co_return Error{ErrorKind::failed,
+                    fmt::format("nothing is recorded without a visible sign, and none could be put up: no notice "
+                                "in <#{}> ({}), no [REC] nickname ({}); give one of the two and start again",
+                                what.text.text(), unposted, named.error().message)};
+}
+
+net::Task<> take_down_sign(SignTools tools, GuildId guild, Sign sign, bool recorded) {
+    auto noted = co_await noted_nicks(tools);
+    if (!noted) noted.emplace();
+    for (auto& former : *noted) {
+        if (former.guild_id != guild.text()) continue;
+        const GivenBack given = co_await give_back(tools, std::move(former));
+        if (given == GivenBack::yes) co_await forget(tools, guild);
     }
     if (sign.notice && !recorded) {
-        const auto deleted = co_await rest.delete_message(sign.channel, *sign.notice);
+        const auto deleted = co_await tools.rest.delete_message(sign.channel, *sign.notice);
         if (!deleted) log().warn("the notice of recording could not be taken away: {}", deleted.error().message);
     }
+}
+
+net::Task<bool> give_back_nicks(SignTools tools, std::function<bool(GuildId)> is_recorded) {
+    bool all = true;
+    auto noted = co_await noted_nicks(tools);
+    if (!noted) co_return false;
+    for (auto& former : *noted) {
+        const auto guild = GuildId::parse(former.guild_id);
+        if (!guild || is_recorded(*guild)) continue;
+        const GivenBack given = co_await give_back(tools, std::move(former));
+        all = all && given != GivenBack::later;
+        // A session that has begun meanwhile has it noted for itself.
+        if (given == GivenBack::yes && !is_recorded(*guild)) co_await forget(tools, *guild);
+    }
+    co_return all;
 }
 
 }  // namespace lestapenna::recorder

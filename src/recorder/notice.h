@@ -1,38 +1,71 @@
 // The visible sign that a session is being recorded: a notice in a channel, and "[REC]" before our nickname.
-// Thread: the loop's. Errors: only when neither could be put up.
+//
+// The nickname we had is in the catalog before it is changed, and leaves it after it was given back, so that no kill
+// keeps it from coming back: give_back_nicks() at the next start finds what is left.
+//
+// Thread: the loop's; the catalog is used by the blocking thread. Ownership: what SignTools name outlives the calls.
+// Errors: put_up_sign() only when neither could be put up.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "catalog/catalog.h"
 #include "discord/guilds.h"
 #include "discord/rest.h"
+#include "net/blocking.h"
 
 namespace lestapenna::recorder {
 
-/// What of the sign stands, and how to undo it.
+struct SignTools {
+    discord::Rest& rest;
+    const discord::Guilds& guilds;
+    net::Blocking& blocking;
+    catalog::Catalog& catalog;
+    UserId self;
+};
+
+/// Of what, and where it is said.
+struct Announcement {
+    GuildId guild;
+    ChannelId voice;
+    ChannelId text;
+    SessionId session;
+    std::string language;  ///< it, en
+    bool again = false;    ///< its notice was posted by an earlier process: the nickname is enough now
+};
+
+/// What of the sign stands.
 struct Sign {
     ChannelId channel;
     std::optional<MessageId> notice;
     bool nickname = false;
-    std::optional<std::string> former_nick;  ///< nothing: we had none
 };
 
-/// What the notice says, in the guild's language: Italian, unless its locale is another.
-std::string notice_text(std::string_view locale, ChannelId voice, const SessionId& session);
+/// What the notice says: in English for "en", else in Italian.
+std::string notice_text(std::string_view language, ChannelId voice, const SessionId& session);
 /// "[REC] name", at most 32 characters (Discord's limit; UTF-16 units are counted, the strictest reading).
 std::string recording_nick(std::string_view name);
 /// A name without the sign: what a killed process may have left.
 std::string_view without_sign(std::string_view name);
+/// The nickname to give back to whom the gateway shows like this: nothing for one who has none but for the sign.
+std::optional<std::string> former_nick(const discord::Member& member);
 
-/// Posts the notice and changes the nickname. Fails when both do, naming the permissions that are missing.
-net::Task<Result<Sign>> put_up_sign(discord::Rest& rest, const discord::Guilds& guilds, UserId self, GuildId guild,
-                                    ChannelId voice, ChannelId channel, SessionId session);
+/// Changes the nickname and posts the notice. Fails when both do, naming the permissions that are missing.
+net::Task<Result<Sign>> put_up_sign(SignTools tools, Announcement what);
 
-/// Gives the nickname back; deletes the notice too when nothing was recorded. What fails is logged.
-net::Task<> take_down_sign(discord::Rest& rest, GuildId guild, Sign sign, bool recorded);
+/// Gives the nickname back; deletes the notice too when nothing was recorded. What fails is logged, and the catalog
+/// keeps the nickname for give_back_nicks().
+net::Task<> take_down_sign(SignTools tools, GuildId guild, Sign sign, bool recorded);
+
+/// Gives back every nickname that the catalog remembers, but of the guilds that `is_recorded`. True when nothing is
+/// left to be tried again; else (429, 5xx, no answer) call it again in a minute, for as long as it says false. To be
+/// called once Discord has told of its guilds, and again after each session that ended. A nickname that we may not
+/// change any more stays in the catalog for the next start; that of a guild we are not in is forgotten.
+net::Task<bool> give_back_nicks(SignTools tools, std::function<bool(GuildId)> is_recorded);
 
 }  // namespace lestapenna::recorder

@@ -1,14 +1,14 @@
 #include "recorder/recorder.h"
 
-#include <system_error>
+#include <algorithm>
 #include <utility>
 #include <variant>
 
-#include <fmt/format.h>
-
 #include "base/log.h"
 #include "recorder/capture.h"
+#include "recorder/durable_lag.h"
 #include "recorder/notice.h"
+#include "recorder/on_disk.h"
 
 namespace lestapenna::recorder {
 
@@ -18,58 +18,88 @@ constexpr seconds kClockEvery{1};  ///< readers close windows by it (docs/journa
 
 enum class State : std::uint8_t { idle, starting, recording, ending, over };
 
+using Started = Result<Ok, StartError>;
+
 /// Time zero: one moment on both clocks, the wall clock's in whole milliseconds.
-struct TimeZero {
-    UnixTime start;
-    BootTime anchor;
-};
-TimeZero time_zero() {
+journal::SessionHead new_head() {
     const ClockReading now = read_clocks();
     const auto start = std::chrono::floor<milliseconds>(now.wall);
-    return {start, now.boot - (now.wall - start)};
+    return {SessionId::make(), start, now.boot - (now.wall - start), this_boot()};
+}
+
+catalog::Session row_of(const journal::SessionHead& head, const Where& where) {
+    catalog::Session row{head.id, where.guild.text(), where.voice_channel.text(), head.start};
+    row.text_channel_id = where.text_channel.text();
+    if (where.started_by != UserId{}) row.started_by = where.started_by.text();
+    row.language = where.language;
+    return row;
+}
+
+StartError not_opened(const Error& error) {
+    return {error.kind == ErrorKind::locked ? StartTrouble::recorded : StartTrouble::disk, error.message};
 }
 
 }  // namespace
 
 struct Recorder::Impl : std::enable_shared_from_this<Impl> {
-    Impl(Tools with, Where at)
+    Impl(Tools with, Where at, journal::SessionHead as, std::optional<journal::Unfinished> left)
         : tools(std::move(with)),
           where(std::move(at)),
+          head(std::move(as)),
+          unfinished(std::move(left)),
           channel(where.voice_channel),
           changed(tools.loop),
           ending(tools.loop),
-          over(tools.loop) {}
+          over(tools.loop) {
+        if (unfinished) known = unfinished->known;
+    }
 
-    net::Task<Result<journal::Writer>> open_journal();
-    net::Task<Result<Ok, StartError>> begin();
-    net::Task<Result<Ok, StartError>> join();
+    net::Task<Started> open();
+    net::Task<Started> announce();
+    net::Task<Started> join();
     net::Task<> give_up();
     net::Task<Status> finish(EndCause why);
     static net::Task<> tick(std::shared_ptr<Impl> self);
     static net::Task<> end_by_itself(std::shared_ptr<Impl> self, EndCause why);
     void on_voice(const discord::VoiceEvent& event);
     void end_soon(EndCause why);
+    [[nodiscard]] const discord::Guilds::Guild* known_guild() const;
     void look_around();
+    void look_for_people(nanoseconds passed);
+    void name_track(UserId user);
     void abandon();
+    void say(const Happening& what) const {
+        if (tools.tell && !abandoned) tools.tell(what);
+    }
+    [[nodiscard]] SignTools sign_tools() const {
+        return {tools.rest, tools.guilds, tools.blocking, tools.catalog, tools.self};
+    }
+    [[nodiscard]] OnDisk on_disk() const { return {tools.catalog, tools.committer, tools.journal_root, tools.journal}; }
     [[nodiscard]] Report report() const;
+    [[nodiscard]] std::vector<Heard> heard() const;
 
     Tools tools;
     Where where;
-    ChannelId channel;  ///< where we are: moderators move us
-    SessionId id = SessionId::make();
-    TimeZero zero = time_zero();
+    journal::SessionHead head;
+    std::optional<journal::Unfinished> unfinished;  ///< what we go on with
+    ChannelId channel;                              ///< where we are: moderators move us
 
     State state = State::idle;
     EndCause cause = EndCause::stopped;
-    bool connected = false;
+    bool joined = false;  ///< we were connected once
+    bool looked = false;  ///< we know who was there when we came
     bool stop_asked = false;
     bool abandoned = false;               ///< the Recorder is gone: an end under way touches nothing any more
     std::optional<discord::Ended> ended;  ///< what Voice said
+    std::set<UserId> known;               ///< whoever was ever there
+    nanoseconds empty_for{0};
+    std::map<std::uint16_t, std::uint64_t> voice_closes;
 
     Sign sign;
-    std::optional<journal::Writer> writer;  ///< the loop's while it records, then the blocking thread's
+    std::optional<OnDisk::Opened> opened;  ///< the loop's while it records, then the blocking thread's
     std::optional<Capture> capture;
     std::unique_ptr<discord::Voice> voice;
+    DurableLag lag;
     Report last;  ///< once the writer is gone
 
     net::Signal changed;  ///< connected, or not to be
@@ -80,34 +110,30 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
 
 // ---- start
 
-net::Task<Result<journal::Writer>> Recorder::Impl::open_journal() {
-    const catalog::Session row{
-        id, where.guild.text(), channel.text(), zero.start, {}, catalog::SessionStatus::recording};
-    const journal::SessionHead head{id, zero.start, zero.anchor, this_boot()};
+net::Task<Started> Recorder::Impl::open() {
     // What the thread works with is its own, or outlives us: nobody stops it when we go.
-    auto work = [&catalog = tools.catalog, &committer = tools.committer, root = tools.journal_root, row, head,
-                 options = tools.journal]() -> Result<journal::Writer> {
-        if (auto listed = catalog.insert_session(row); !listed) return listed.error();
-        auto opened = journal::Writer::open(committer, root, head, options);
-        if (opened) return opened;
-        if (auto marked = catalog.set_status(row.id, catalog::SessionStatus::failed); !marked)
-            log().warn("session {}: {}", row.id.text(), marked.error().message);
-        return opened;
+    auto work = [disk = on_disk(), row = row_of(head, where), as = head, again = unfinished.has_value()] {
+        return again ? disk.go_on(as) : disk.begin(row, as);
     };
-    co_return co_await tools.blocking.run(std::move(work));
+    auto done = co_await tools.blocking.run(std::move(work));
+    if (!done) co_return not_opened(done.error());
+    opened.emplace(std::move(*done));
+    co_return Ok{};
 }
 
-net::Task<Result<Ok, StartError>> Recorder::Impl::begin() {
-    auto put_up =
-        co_await put_up_sign(tools.rest, tools.guilds, tools.self, where.guild, channel, where.text_channel, id);
+net::Task<Started> Recorder::Impl::announce() {
+    const SignTools with = sign_tools();
+    Announcement what{where.guild, channel, where.text_channel, head.id, where.language, unfinished.has_value()};
+    auto put_up = co_await put_up_sign(with, std::move(what));
     if (!put_up) co_return StartError{StartTrouble::no_sign, put_up.error().message};
     sign = std::move(*put_up);
     if (stop_asked) co_return StartError{StartTrouble::stopped, "stopped before it began"};
-    co_return co_await join();
+    co_return Ok{};
 }
 
-net::Task<Result<Ok, StartError>> Recorder::Impl::join() {
-    capture.emplace(*writer, tools.self, [this](const discord::VoiceEvent& event) { on_voice(event); });
+net::Task<Started> Recorder::Impl::join() {
+    capture.emplace(opened->writer, tools.self, [this](const discord::VoiceEvent& event) { on_voice(event); });
+    if (unfinished) capture->go_on(*unfinished, head.anchor + unfinished->until.time_since_epoch());
     voice =
         std::make_unique<discord::Voice>(tools.loop, where.guild, tools.self, tools.voice, *capture,
                                          [this](std::optional<ChannelId> to) { tools.ask_gateway(where.guild, to); });
@@ -115,9 +141,10 @@ net::Task<Result<Ok, StartError>> Recorder::Impl::join() {
     const discord::VoiceTiming& timing = tools.voice.timing;
     static_cast<void>(co_await changed.wait_for(timing.answer + timing.open + 5 * timing.discovery));
     if (stop_asked) co_return StartError{StartTrouble::stopped, "stopped before it began"};
-    if (ended)
+    if (ended) {
         co_return StartError{StartTrouble::refused, "Discord does not let the bot into the channel: " + ended->message};
-    if (!connected) {
+    }
+    if (!joined) {
         co_return StartError{
             StartTrouble::no_answer,
             "the voice channel does not answer: it is full, or the bot lacks the permission \"Connect\""};
@@ -125,39 +152,46 @@ net::Task<Result<Ok, StartError>> Recorder::Impl::join() {
     co_return Ok{};
 }
 
-/// Takes back what start() did, but for the row.
+/// Takes back what start() did, as on_disk.h has it.
 net::Task<> Recorder::Impl::give_up() {
     if (voice) voice->leave();
     voice.reset();
     last = report();
     capture.reset();
-    auto remove = [writer = std::move(writer), &catalog = tools.catalog, root = tools.journal_root,
-                   session = id]() mutable {
-        writer.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(root / session.text(), ignored);
-        return catalog.set_status(session, catalog::SessionStatus::failed);
+    auto work = [disk = on_disk(), opened_before = std::move(*opened), session = head.id]() mutable {
+        return disk.take_back(std::move(opened_before), session);
     };
-    writer.reset();
-    const Status removed = co_await tools.blocking.run(std::move(remove));
-    if (!removed) log().warn("session {}: {}", id.text(), removed.error().message);
-    co_await take_down_sign(tools.rest, where.guild, sign, false);
+    opened.reset();
+    const Status removed = co_await tools.blocking.run(std::move(work));
+    if (!removed) log().warn("session {}: {}", head.id.text(), removed.error().message);
+    const SignTools with = sign_tools();
+    co_await take_down_sign(with, where.guild, sign, false);
 }
 
-Recorder::Recorder(Tools tools, Where where) : impl_(std::make_shared<Impl>(std::move(tools), std::move(where))) {}
+namespace {
 
-net::Task<Result<Ok, StartError>> Recorder::start() {
+journal::SessionHead head_of(const journal::Unfinished& unfinished) {
+    return journal::head_to_go_on(unfinished, read_clocks(), this_boot());
+}
+
+}  // namespace
+
+Recorder::Recorder(Tools tools, Where where)
+    : impl_(std::make_shared<Impl>(std::move(tools), std::move(where), new_head(), std::nullopt)) {}
+
+Recorder::Recorder(Tools tools, Where where, journal::Unfinished unfinished) {
+    auto head = head_of(unfinished);
+    impl_ = std::make_shared<Impl>(std::move(tools), std::move(where), std::move(head), std::move(unfinished));
+}
+
+net::Task<Started> Recorder::start() {
     const auto self = impl_;
     self->state = State::starting;
-    auto opened = co_await self->open_journal();
-    Result<Ok, StartError> begun = Ok{};
-    if (opened) {
-        self->writer.emplace(std::move(*opened));
-        begun = co_await self->begin();
+    Started begun = co_await self->open();
+    if (begun) {
+        begun = co_await self->announce();
+        if (begun) begun = co_await self->join();
         if (!begun) co_await self->give_up();
-    } else {
-        begun = StartError{opened.error().kind == ErrorKind::locked ? StartTrouble::recorded : StartTrouble::disk,
-                           opened.error().message};
     }
     if (!begun) {
         self->state = State::over;
@@ -175,9 +209,13 @@ net::Task<Result<Ok, StartError>> Recorder::start() {
 /// On a grid, so that there is one in each second however late the loop is.
 net::Task<> Recorder::Impl::tick(std::shared_ptr<Impl> self) {
     BootTime next = BootClock::now();
+    BootTime before = next;
     while (self->state == State::recording) {
         const ClockReading now = read_clocks();
         self->capture->tick(now.boot, std::chrono::floor<milliseconds>(now.wall));
+        self->lag.look(self->opened->writer.accepted(), self->opened->writer.durable(), now.boot);
+        self->look_for_people(now.boot - before);
+        before = now.boot;
         while (next <= now.boot) next += kClockEvery;
         static_cast<void>(co_await self->ending.wait_for(next - now.boot));
     }
@@ -185,7 +223,7 @@ net::Task<> Recorder::Impl::tick(std::shared_ptr<Impl> self) {
 
 void Recorder::Impl::on_voice(const discord::VoiceEvent& event) {
     if (std::holds_alternative<discord::Connected>(event)) {
-        connected = true;
+        joined = true;
         look_around();
         changed.set();
     } else if (const auto* moved = std::get_if<discord::Moved>(&event)) {
@@ -196,27 +234,58 @@ void Recorder::Impl::on_voice(const discord::VoiceEvent& event) {
         changed.set();
         end_soon(end->reason == discord::EndReason::refused ? EndCause::refused : EndCause::removed);
     } else if (const auto* lost = std::get_if<discord::Disconnected>(&event)) {
-        log().warn("session {}: the voice connection is lost ({}, {}), it is being restored", id.text(), lost->code,
-                   lost->reason);
+        ++voice_closes[lost->code];
+        log().warn("session {}: the voice connection is lost ({}, {}), it is being restored", head.id.text(),
+                   lost->code, lost->reason);
     }
+}
+
+/// Null while the main gateway does not tell what is so: after a fresh READY a guild is unknown until its GUILD_CREATE,
+/// and nobody left because of that.
+const discord::Guilds::Guild* Recorder::Impl::known_guild() const {
+    const auto* const guild = tools.guilds.guild(where.guild);
+    const bool told = guild != nullptr && guild->available && (!tools.gateway_is_up || tools.gateway_is_up());
+    return told ? guild : nullptr;
 }
 
 /// Who is in our channel, by what the main gateway said last.
 void Recorder::Impl::look_around() {
-    const auto* guild = tools.guilds.guild(where.guild);
-    // After a fresh READY the guild is unknown until its GUILD_CREATE: nobody left because of that.
-    if (!connected || guild == nullptr || !guild->available) return;
+    const auto* const guild = known_guild();
+    if (!joined || guild == nullptr) return;
     const BootTime now = BootClock::now();
     std::set<UserId> users;
     for (const auto& one : tools.guilds.in_channel(where.guild, channel)) users.insert(one.user);
-    for (const UserId user : capture->set_present(std::move(users), now)) {
-        const catalog::Track row{id, user, tools.guilds.name_of(where.guild, user)};
-        tools.blocking.post([&catalog = tools.catalog, row] {
-            if (auto named = catalog.upsert_track(row); !named) log().warn("{}", named.error().message);
-        });
-    }
+    // Who is there when a session begins has seen it begin.
+    const bool begins = !unfinished && !looked;
+    looked = true;
+    const Capture::Change change = capture->set_present(std::move(users), now);
     const auto own = guild->voice_states.find(tools.self);
-    if (own != guild->voice_states.end()) capture->set_deaf(own->second.deaf, now);
+    const bool deafened = own != guild->voice_states.end() && capture->set_deaf(own->second.deaf, now);
+    look_for_people(nanoseconds{0});
+
+    for (const UserId user : change.left) say(Left{user});
+    for (const UserId user : change.came) {
+        name_track(user);
+        if (!known.insert(user).second || begins) continue;
+        say(Joined{user, tools.guilds.name_of(where.guild, user), tools.guilds.is_bot(where.guild, user)});
+    }
+    if (deafened) say(Deafened{capture->is_deaf()});
+}
+
+/// `passed`: since we looked last. Bots are no people: two recorders would keep each other company for ever.
+void Recorder::Impl::look_for_people(nanoseconds passed) {
+    if (known_guild() == nullptr) return;
+    const auto is_person = [this](UserId user) { return !tools.guilds.is_bot(where.guild, user); };
+    empty_for = std::ranges::any_of(capture->present(), is_person) ? nanoseconds{0} : empty_for + passed;
+    if (empty_for >= tools.empty_end) end_soon(EndCause::empty);
+}
+
+void Recorder::Impl::name_track(UserId user) {
+    auto work = [disk = on_disk(), session = head.id, user, name = tools.guilds.name_of(where.guild, user),
+                 bot = tools.guilds.is_bot(where.guild, user)] {
+        if (auto named = disk.name(session, user, name, bot); !named) log().warn("{}", named.error().message);
+    };
+    tools.blocking.post(std::move(work));
 }
 
 void Recorder::on_event(const discord::Event& event) {
@@ -235,7 +304,19 @@ void Recorder::on_event(const discord::Event& event) {
         if (gone->guild == ours && gone->id == self->channel) self->end_soon(EndCause::removed);
     } else if (const auto* left = std::get_if<discord::GuildDelete>(&event)) {
         if (left->id == ours && !left->unavailable) self->end_soon(EndCause::removed);
+    } else if (std::holds_alternative<discord::Resumed>(event)) {
+        self->look_around();
     }
+}
+
+bool Recorder::pause() {
+    return impl_->state == State::recording && impl_->capture->pause(BootClock::now());
+}
+bool Recorder::resume() {
+    return impl_->state == State::recording && impl_->capture->resume(BootClock::now());
+}
+bool Recorder::note(UserId user, std::string_view text) {
+    return impl_->state == State::recording && impl_->capture->note(user, text, BootClock::now());
 }
 
 // ---- end
@@ -248,9 +329,12 @@ void Recorder::Impl::end_soon(EndCause why) {
 }
 
 net::Task<> Recorder::Impl::end_by_itself(std::shared_ptr<Impl> self, EndCause why) {
-    log().warn("session {} ends: {}", self->id.text(), self->ended ? self->ended->message : "the channel is gone");
+    log().info("session {} ends: {}", self->head.id.text(),
+               self->ended              ? self->ended->message
+               : why == EndCause::empty ? "nobody is left"
+                                        : "the channel is gone");
     const Status finished = co_await self->finish(why);
-    if (!finished) log().error("session {}: {}", self->id.text(), finished.error().message);
+    if (!finished) log().error("session {}: {}", self->head.id.text(), finished.error().message);
 }
 
 net::Task<Status> Recorder::Impl::finish(EndCause why) {
@@ -261,25 +345,19 @@ net::Task<Status> Recorder::Impl::finish(EndCause why) {
     const BootTime now = BootClock::now();
     capture->finish(now);
     last = report();
-    auto close = [writer = std::move(writer), &catalog = tools.catalog, session = id, now,
-                  zero = zero]() mutable -> Status {
-        Status closed = writer->wait_for_room();
-        if (closed && !writer->append(journal::End{now}))
-            closed = Error{ErrorKind::failed, "the journal has no room for its end: the disk is too slow or full"};
-        if (closed) closed = writer->flush();
-        writer.reset();
-        const auto end = zero.start + std::chrono::floor<milliseconds>(now - zero.anchor);
-        Status listed = catalog.set_end(session, end);
-        if (listed) listed = catalog.set_status(session, catalog::SessionStatus::ending);
-        return closed ? listed : closed;
+    auto work = [disk = on_disk(), open = std::move(*opened), as = head, now]() mutable {
+        return disk.end(std::move(open), as, now);
     };
-    writer.reset();
-    result = co_await tools.blocking.run(std::move(close));
+    opened.reset();
+    result = co_await tools.blocking.run(std::move(work));
     if (abandoned) co_return result;
     voice.reset();
-    co_await take_down_sign(tools.rest, where.guild, sign, true);
+    const SignTools with = sign_tools();
+    co_await take_down_sign(with, where.guild, sign, true);
+    if (abandoned) co_return result;
     state = State::over;
     over.set();
+    say(Ended{why});
     co_return result;
 }
 
@@ -311,9 +389,9 @@ void Recorder::Impl::abandon() {
     voice.reset();
     ending.set();
     over.set();
-    if (!writer) return;
-    const auto closing = std::make_shared<std::optional<journal::Writer>>(std::move(writer));
-    writer.reset();
+    if (!opened) return;
+    const auto closing = std::make_shared<std::optional<OnDisk::Opened>>(std::move(opened));
+    opened.reset();
     tools.blocking.post([closing] { closing->reset(); });
 }
 
@@ -323,17 +401,43 @@ Recorder::~Recorder() {
 
 // ---- what one may ask
 
+std::vector<Heard> Recorder::Impl::heard() const {
+    auto sums = capture->tally().sums();
+    for (const UserId user : capture->present()) sums[user];
+    std::vector<Heard> all;
+    for (const auto& [user, sum] : sums) {
+        Heard& one = all.emplace_back();
+        one.user = user;
+        if (user != UserId{}) one.name = tools.guilds.name_of(where.guild, user);
+        one.bot = tools.guilds.is_bot(where.guild, user);
+        one.present = capture->present().contains(user);
+        one.packets = sum.packets;
+        one.lost = sum.lost;
+        one.last = sum.last;
+    }
+    return all;
+}
+
 Report Recorder::Impl::report() const {
     Report now = last;
     if (capture) {
         now.packets = capture->packets();
         now.oversized = capture->oversized();
+        now.paused = capture->kept_out();
+        now.is_paused = capture->is_paused();
+        now.deaf = capture->is_deaf();
+        now.heard = heard();
     }
-    if (writer) {
-        now.refused = writer->refused();
-        now.durable_records = writer->durable();
+    if (opened) {
+        now.refused = opened->writer.refused();
+        now.durable_records = opened->writer.durable();
+        now.not_durable = lag.age(opened->writer.durable(), BootClock::now());
+        now.last_sync = opened->writer.last_sync();
     }
+    now.connected = voice && voice->connected();
     if (voice) now.voice = voice->counts();
+    now.channel = channel;
+    now.voice_closes = voice_closes;
     return now;
 }
 
@@ -341,10 +445,10 @@ Report Recorder::report() const {
     return impl_->report();
 }
 const SessionId& Recorder::session() const {
-    return impl_->id;
+    return impl_->head.id;
 }
 UnixTime Recorder::start_time() const {
-    return impl_->zero.start;
+    return impl_->head.start;
 }
 
 }  // namespace lestapenna::recorder

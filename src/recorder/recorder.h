@@ -90,12 +90,14 @@ struct Tools {
     std::filesystem::path journal_root;
     journal::WriterOptions journal;
     discord::VoiceOptions voice;
-    UserId self;  ///< the bot's own user
-    milliseconds empty_end = std::chrono::minutes(5);
+    UserId self;                                       ///< the bot's own user
+    milliseconds empty_end = std::chrono::minutes(5);  ///< not counted while the main gateway tells nothing
     /// Op 4 of the main gateway.
     std::function<void(GuildId, std::optional<ChannelId>)> ask_gateway;
     /// What people are told of, or what makes work. On the loop, after it is journaled. Empty: nobody listens.
     std::function<void(const Happening&)> tell{};
+    /// Whether the main gateway is connected, so that `guilds` is true. Empty: always.
+    std::function<bool()> gateway_is_up{};
 };
 
 struct Where {
@@ -140,14 +142,16 @@ class Recorder {
     /// A new session: draws its id and reads its time zero; nothing else happens before start().
     Recorder(Tools tools, Where where);
     /// Goes on with one that nobody ended: the same id and time zero; from its last record to the first packet is a
-    /// Gap{restart}, and whoever is not there any more left at its last record.
+    /// Gap{restart}, and whoever is not there any more left at its last record. A pause goes on. Where the nickname can
+    /// be put up again no second notice is posted: the first still stands.
     Recorder(Tools tools, Where where, journal::Unfinished unfinished);
     ~Recorder();
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
 
-    /// Announces, joins and records from the first packet on; returns once connected, or says why not (nothing is then
-    /// left of the session but its row, failed). Once. on_event() must be fed meanwhile: the answers come that way.
+    /// Announces, joins and records from the first packet on; returns once connected, or says why not. Nothing is then
+    /// left of a new session but its row, failed; one that was to go on is as it was found. Once. on_event() must be
+    /// fed meanwhile: the answers come that way.
     net::Task<Result<Ok, StartError>> start();
     /// Events of the main gateway, after `guilds` has taken them.
     void on_event(const discord::Event& event);

@@ -135,10 +135,10 @@ TEST_F(CaptureTest, AFullJournalIsAGapOfItsOwn) {
 }
 
 TEST_F(CaptureTest, WhoIsThereIsTheDifference) {
-    EXPECT_THAT(capture_->set_present({kSelf, kAnna}, at(seconds(1))), ElementsAre(kAnna)) << "not ourselves";
-    EXPECT_THAT(capture_->set_present({kSelf, kAnna, kBruno}, at(seconds(2))), ElementsAre(kBruno));
-    EXPECT_TRUE(capture_->set_present({kAnna, kBruno}, at(seconds(3))).empty());
-    capture_->set_present({kBruno}, at(seconds(4)));
+    EXPECT_THAT(capture_->set_present({kSelf, kAnna}, at(seconds(1))).came, ElementsAre(kAnna)) << "not ourselves";
+    EXPECT_THAT(capture_->set_present({kSelf, kAnna, kBruno}, at(seconds(2))).came, ElementsAre(kBruno));
+    EXPECT_TRUE(capture_->set_present({kAnna, kBruno}, at(seconds(3))).came.empty());
+    EXPECT_THAT(capture_->set_present({kBruno}, at(seconds(4))).left, ElementsAre(kAnna));
     const auto joins = all<journal::Join>();
     const auto leaves = all<journal::Leave>();
     ASSERT_EQ(joins.size(), 2U);

@@ -10,8 +10,8 @@
 #include <gtest/gtest.h>
 
 #include "buzz.h"
-#include "cli/recording_bot.h"
 #include "journal/reader.h"
+#include "recording_bot.h"
 #include "sandbox/show.h"
 #include "support.h"
 #include "timeline/timeline.h"
@@ -41,20 +41,22 @@ class Live : public ::testing::Test {
         catalog_ = std::make_unique<catalog::Catalog>(std::move(*rows));
     }
 
-    void log_in(const discord::VoiceTiming& timing = {}) {
-        cli::RecordingBotOptions options;
+    void log_in(const discord::VoiceTiming& timing = {}, milliseconds empty_end = std::chrono::minutes(5)) {
+        RecordingBotOptions options;
         options.token = stage().bot.token;
         options.api_base = stage().addresses.api_base;
         options.trust.extra_ca_pem = stage().addresses.ca_pem;
         options.journal_root = folder_ / "journal";
         options.voice.timing = timing;
-        auto bot = cli::RecordingBot::log_in(std::move(options), *catalog_, stage().guild);
+        options.empty_end = empty_end;
+        auto bot = RecordingBot::log_in(std::move(options), *catalog_, stage().guild);
         ASSERT_TRUE(bot.ok()) << bot.error().message;
         bot_ = std::move(*bot);
     }
 
     [[nodiscard]] const sandbox::Stage& stage() const { return show_->stage(); }
-    Result<Ok, StartError> start() { return bot_->start({stage().guild, stage().voice, stage().text, kStarter, "it"}); }
+    [[nodiscard]] Where where() const { return {stage().guild, stage().voice, stage().text, kStarter, "it"}; }
+    Result<Ok, StartError> start() { return bot_->start(where()); }
     void talk(UnixTime session_start) {
         const auto begun = show_->begin(BootClock::now() + sandbox::kEarly, session_start, folder_ / "truth");
         ASSERT_TRUE(begun.ok()) << begun.error().message;
@@ -116,7 +118,7 @@ class Live : public ::testing::Test {
     test::TempDir folder_;
     std::unique_ptr<sandbox::Show> show_;
     std::unique_ptr<catalog::Catalog> catalog_;
-    std::unique_ptr<cli::RecordingBot> bot_;
+    std::unique_ptr<RecordingBot> bot_;
 };
 
 }  // namespace lestapenna::recorder

@@ -1,4 +1,4 @@
-#include "cli/recording_bot.h"
+#include "recording_bot.h"
 
 #include <future>
 #include <utility>
@@ -10,7 +10,7 @@
 #include "net/blocking.h"
 #include "net/loop_thread.h"
 
-namespace lestapenna::cli {
+namespace lestapenna::recorder {
 
 struct RecordingBot::Impl {
     Impl(RecordingBotOptions with, catalog::Catalog& rows, GuildId where)
@@ -21,7 +21,8 @@ struct RecordingBot::Impl {
     net::Task<Status> log_in();
     net::Task<> log_out();
     static net::Task<> stay(Impl* bot);
-    static net::Task<> watch(Impl* bot);
+    static net::Task<> watch(Impl* bot, std::shared_ptr<std::promise<EndCause>> over);
+    [[nodiscard]] Tools tools();
     void hear(const discord::Event& event);
     [[nodiscard]] bool ready() const;
 
@@ -35,12 +36,13 @@ struct RecordingBot::Impl {
     discord::Guilds guilds;
     std::optional<discord::Rest> rest;
     std::unique_ptr<discord::Gateway> gateway;
-    std::unique_ptr<recorder::Recorder> recorder;
+    std::unique_ptr<Recorder> recorder;
     net::Signal changed;  ///< ready, or not to be
     net::Signal logged_out;
     Status gateway_says = Ok{};
-    std::promise<recorder::EndCause> over;
-    std::shared_future<recorder::EndCause> over_future = over.get_future().share();
+    std::shared_future<EndCause> over;
+    std::mutex telling;
+    std::vector<Happening> told;  ///< guarded by telling
 };
 
 bool RecordingBot::Impl::ready() const {
@@ -89,9 +91,9 @@ net::Task<> RecordingBot::Impl::log_out() {
     static_cast<void>(co_await logged_out.wait_for(seconds(5)));
 }
 
-net::Task<> RecordingBot::Impl::watch(Impl* bot) {
-    const recorder::EndCause cause = co_await bot->recorder->over();
-    bot->over.set_value(cause);
+net::Task<> RecordingBot::Impl::watch(Impl* bot, std::shared_ptr<std::promise<EndCause>> over) {
+    const EndCause cause = co_await bot->recorder->over();
+    over->set_value(cause);
 }
 
 Result<std::unique_ptr<RecordingBot>> RecordingBot::log_in(RecordingBotOptions options, catalog::Catalog& catalog,
@@ -116,29 +118,55 @@ RecordingBot::~RecordingBot() {
     impl_->thread.stop();
 }
 
-Result<Ok, recorder::StartError> RecordingBot::start(const recorder::Where& where) {
+Tools RecordingBot::Impl::tools() {
+    Tools tools{thread.loop(),        blocking, *rest,         guilds, catalog,           committer,
+                options.journal_root, {},       options.voice, self,   options.empty_end, {}};
+    tools.ask_gateway = [this](GuildId where, std::optional<ChannelId> channel) {
+        gateway->update_voice_state(where, channel, false, false);
+    };
+    tools.tell = [this](const Happening& what) {
+        const std::lock_guard lock(telling);
+        told.push_back(what);
+    };
+    tools.gateway_is_up = [this] { return gateway->ready(); };
+    return tools;
+}
+
+Result<Ok, StartError> RecordingBot::start(const Where& where, const std::optional<journal::Unfinished>& unfinished) {
     Impl& bot = *impl_;
     auto started = bot.thread.call([&] {
-        recorder::Tools tools{bot.thread.loop(),
-                              bot.blocking,
-                              *bot.rest,
-                              bot.guilds,
-                              bot.catalog,
-                              bot.committer,
-                              bot.options.journal_root,
-                              bot.options.journal,
-                              bot.options.voice,
-                              bot.self,
-                              bot.options.empty_end,
-                              [&bot](GuildId guild, std::optional<ChannelId> channel) {
-                                  bot.gateway->update_voice_state(guild, channel, false, false);
-                              },
-                              bot.options.tell};
-        bot.recorder = std::make_unique<recorder::Recorder>(std::move(tools), where);
-        net::spawn(bot.thread.loop(), Impl::watch(&bot));
+        bot.recorder = unfinished ? std::make_unique<Recorder>(bot.tools(), where, *unfinished)
+                                  : std::make_unique<Recorder>(bot.tools(), where);
+        auto over = std::make_shared<std::promise<EndCause>>();
+        bot.over = over->get_future().share();
+        net::spawn(bot.thread.loop(), Impl::watch(&bot, std::move(over)));
         return bot.recorder->start();
     });
     return bot.thread.wait(std::move(started));
+}
+
+void RecordingBot::cut_off() {
+    impl_->thread.call([this] { impl_->recorder.reset(); });
+}
+
+bool RecordingBot::pause() {
+    return impl_->thread.call([this] { return impl_->recorder->pause(); });
+}
+bool RecordingBot::resume() {
+    return impl_->thread.call([this] { return impl_->recorder->resume(); });
+}
+bool RecordingBot::note(UserId user, const std::string& text) {
+    return impl_->thread.call([&] { return impl_->recorder->note(user, text); });
+}
+std::vector<Happening> RecordingBot::told() const {
+    const std::lock_guard lock(impl_->telling);
+    return impl_->told;
+}
+bool RecordingBot::give_back_nicks(std::set<GuildId> recorded) {
+    Impl& bot = *impl_;
+    const SignTools tools{*bot.rest, bot.guilds, bot.blocking, bot.catalog, bot.self};
+    return bot.thread.wait(recorder::give_back_nicks(
+        tools, [recorded = std::move(recorded)](GuildId guild) { return recorded.contains(guild); }));
 }
 
 const SessionId& RecordingBot::session() const {
@@ -147,16 +175,16 @@ const SessionId& RecordingBot::session() const {
 UnixTime RecordingBot::start_time() const {
     return impl_->recorder->start_time();
 }
-recorder::Report RecordingBot::report() const {
+Report RecordingBot::report() const {
     return impl_->thread.call([this] { return impl_->recorder->report(); });
 }
 Status RecordingBot::stop() {
     return impl_->thread.wait(impl_->recorder->stop());
 }
 
-std::optional<recorder::EndCause> RecordingBot::over_within(milliseconds time) {
-    if (impl_->over_future.wait_for(time) != std::future_status::ready) return std::nullopt;
-    return impl_->over_future.get();
+std::optional<EndCause> RecordingBot::over_within(milliseconds time) {
+    if (impl_->over.wait_for(time) != std::future_status::ready) return std::nullopt;
+    return impl_->over.get();
 }
 
-}  // namespace lestapenna::cli
+}  // namespace lestapenna::recorder
