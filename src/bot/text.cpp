@@ -240,7 +240,8 @@ std::string no_longer_deaf(Language language) {
 std::string back_again(Language language, const SessionId& session, milliseconds outage) {
     return say(
         language,
-        "🔴 Rieccomi: mi ero interrotto per {0}. Continuo la sessione {1}; quello che avete detto prima è salvo, quello "
+        "🔴 Rieccomi, dopo un'interruzione di {0}. Continuo la sessione {1}: quello che avete detto prima è salvo, "
+        "quello "
         "che è stato detto nel frattempo manca.",
         "🔴 I am back after an interruption of {0}. I go on with session {1}; what you said before is kept, what was "
         "said meanwhile is missing.",
@@ -379,7 +380,7 @@ std::string help(Language language, std::string_view prefix) {
          line(Verb::recover, code, "rimetto insieme le sessioni interrotte (per chi gestisce il server)",
               "I put interrupted sessions back together (for who manages the server)"),
          line(Verb::help, "", "questo elenco", "this list")},
-        language == Language::it ? "Se vi dimenticate di me, chiudo da solo quando al tavolo non c'è più nessuno."
+        language == Language::it ? "Se vi dimenticate di me, chiudo io quando al tavolo non c'è più nessuno."
                                  : "If you forget me, I end it myself when nobody is left at the table.");
 }
 
