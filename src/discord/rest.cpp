@@ -1,6 +1,7 @@
 #include "discord/rest.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <random>
 #include <utility>
@@ -101,6 +102,7 @@ struct Rest::Impl : std::enable_shared_from_this<Rest::Impl> {
     bool again_after(const Call& call, const HttpResponse* answer, RestLimits::Ticket ticket, History& history);
     RestResult<HttpResponse> judge(const Call& call, HttpResponse answer, const History& history);
     static Task<RestResult<>> done(std::shared_ptr<Impl> self, Call call);
+    static Task<RestResult<std::vector<OwnGuild>>> all_guilds(std::shared_ptr<Impl> self);
     template <class T>
     static Task<RestResult<T>> parsed(std::shared_ptr<Impl> self, Call call, std::optional<T> (*parse)(const Json&));
 };
@@ -278,6 +280,22 @@ Task<RestResult<T>> Rest::Impl::parsed(std::shared_ptr<Impl> self, Call call, st
     co_return malformed_answer(route, answer->status);
 }
 
+/// Page by page, as long as they are full and lead on.
+Task<RestResult<std::vector<OwnGuild>>> Rest::Impl::all_guilds(std::shared_ptr<Impl> self) {
+    constexpr std::size_t kPage = 200;
+    std::vector<OwnGuild> all;
+    for (GuildId after{};;) {
+        Call call = make_call("GET", "/users/@me/guilds", {});
+        call.path += "?limit=" + std::to_string(kPage) + "&after=" + after.text();
+        auto page = co_await parsed(self, std::move(call), parse_own_guilds);
+        if (!page) co_return page.error();
+        const bool more = page->size() >= kPage && page->back().id > after;
+        if (more) after = page->back().id;
+        std::ranges::move(*page, std::back_inserter(all));
+        if (!more) co_return all;
+    }
+}
+
 // The calls ------------------------------------------------------------------------------------------------------
 
 Result<Rest> Rest::make(net::Loop& loop, RestOptions options) {
@@ -318,6 +336,14 @@ Task<RestResult<GatewayInfo>> Rest::gateway_bot() {
 
 Task<RestResult<User>> Rest::current_user() {
     return Impl::parsed(impl_, make_call("GET", "/users/@me", {}), parse_user);
+}
+
+Task<RestResult<OwnApplication>> Rest::own_application() {
+    return Impl::parsed(impl_, make_call("GET", "/applications/@me", {}), parse_own_application);
+}
+
+Task<RestResult<std::vector<OwnGuild>>> Rest::own_guilds() {
+    return Impl::all_guilds(impl_);
 }
 
 Task<RestResult<MessageId>> Rest::create_message(ChannelId channel, OutgoingMessage message) {

@@ -63,6 +63,21 @@ struct GatewayInfo {
     nanoseconds reset_after{0};
 };
 
+/// The application that the token belongs to.
+struct OwnApplication {
+    ApplicationId id;
+    std::string name;
+    std::uint64_t flags = 0;
+    /// The privileged intent is switched on, whichever way Discord says so (GATEWAY_MESSAGE_CONTENT, ..._LIMITED).
+    [[nodiscard]] bool reads_messages() const { return (flags & (1ULL << 18 | 1ULL << 19)) != 0; }
+};
+/// A guild that the bot is in, and what it may do there where no channel says otherwise.
+struct OwnGuild {
+    GuildId id;
+    std::string name;
+    std::uint64_t permissions = 0;
+};
+
 struct File {
     std::string name;
     std::string content_type;
@@ -88,6 +103,9 @@ class Rest {
 
     net::Task<RestResult<GatewayInfo>> gateway_bot();
     net::Task<RestResult<User>> current_user();
+    net::Task<RestResult<OwnApplication>> own_application();
+    /// All of them, by id; 200 a call.
+    net::Task<RestResult<std::vector<OwnGuild>>> own_guilds();
 
     net::Task<RestResult<MessageId>> create_message(ChannelId channel, OutgoingMessage message);
     net::Task<RestResult<>> edit_message(ChannelId channel, MessageId message, OutgoingMessage to);

@@ -115,4 +115,21 @@ std::optional<GatewayInfo> parse_gateway_info(const Json& body) {
     return info;
 }
 
+std::optional<OwnApplication> parse_own_application(const Json& body) {
+    const auto id = json::id<ApplicationId>(body, "id");
+    if (!id) return std::nullopt;
+    return OwnApplication{*id, json::text(body, "name"), json::integer<std::uint64_t>(body, "flags").value_or(0)};
+}
+
+std::optional<std::vector<OwnGuild>> parse_own_guilds(const Json& body) {
+    if (!body.is_array()) return std::nullopt;
+    std::vector<OwnGuild> guilds;
+    for (const Json& one : body) {
+        const auto id = json::id<GuildId>(one, "id");
+        if (!id) continue;
+        guilds.push_back({*id, json::text(one, "name"), json::decimal(one, "permissions").value_or(0)});
+    }
+    return guilds;
+}
+
 }  // namespace lestapenna::discord

@@ -25,6 +25,9 @@ RestError malformed_answer(std::string_view call, int status);
 
 // Bodies. Nothing when it is not that.
 std::optional<GatewayInfo> parse_gateway_info(const Json& body);
+std::optional<OwnApplication> parse_own_application(const Json& body);
+/// What is no guild is passed over.
+std::optional<std::vector<OwnGuild>> parse_own_guilds(const Json& body);
 /// The "id" of a created thing.
 template <class Id>
 std::optional<Id> parse_created(const Json& body) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <ctime>
 
 #include "base/text.h"
 #include "net/random.h"
@@ -11,6 +13,7 @@ namespace lestapenna::net {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
+constexpr const char* kDateFormat = "%a, %d %b %Y %H:%M:%S GMT";
 constexpr std::string_view kBlank = " \t";  // OWS, RFC 9110 section 5.6.3
 
 bool is_token_character(char c) {
@@ -127,6 +130,24 @@ bool well_formed(const Headers& headers) {
         return !name.empty() && std::all_of(name.begin(), name.end(), is_token_character) &&
                std::none_of(value.begin(), value.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
     });
+}
+
+std::string http_date(UnixTime time) {
+    const std::time_t at = std::chrono::system_clock::to_time_t(std::chrono::floor<seconds>(time));
+    std::tm parts{};
+    ::gmtime_r(&at, &parts);
+    std::array<char, 64> text{};
+    // Days and months in English: nobody here calls setlocale().
+    const std::size_t size = std::strftime(text.data(), text.size(), kDateFormat, &parts);
+    return {text.data(), size};
+}
+
+std::optional<UnixTime> parse_http_date(std::string_view text) {
+    std::tm parts{};
+    const std::string whole(text);
+    const char* const end = ::strptime(whole.c_str(), kDateFormat, &parts);
+    if (end == nullptr || *end != '\0') return std::nullopt;
+    return UnixTime(seconds(::timegm(&parts)));
 }
 
 std::string_view path_of(std::string_view target) {

@@ -33,6 +33,11 @@ struct HttpResponse {
     std::string body;
 };
 
+/// "Sun, 22 Nov 2026 15:42:00 GMT", as Date and its like have it (RFC 9110 section 5.6.7); read back, nothing for any
+/// other form.
+std::string http_date(UnixTime time);
+std::optional<UnixTime> parse_http_date(std::string_view text);
+
 /// "/a/b?x=1" without what follows the path.
 std::string_view path_of(std::string_view target);
 /// "10" for "v" of "/?v=10&encoding=json", as it stands there; empty: not there.

@@ -155,6 +155,7 @@ std::string head_of(const HttpResponse& response, std::uint64_t length, bool kee
     } else {
         log().error("an answer's headers hold characters that no header may hold; sent without them");
     }
+    if (!response.headers.find("Date")) head += "Date: " + http_date(unix_now()) + "\r\n";
     if (response.status != 204 && response.status != 304) {
         head += "Content-Length: " + std::to_string(length) + "\r\n";
     }

@@ -206,6 +206,44 @@ TEST_F(RestTest, GatewayBotAndOwnUser) {
     EXPECT_EQ(requests[1].target, "/api/v10/users/@me");
 }
 
+TEST_F(RestTest, WhatTheBotIsAndWhereItIs) {
+    answer(200, R"({"id":"901","name":"Lestapenna","flags":524288})");
+    auto application = result_of<OwnApplication>([&] { return rest->own_application(); });
+    ASSERT_TRUE(application) << application.error().message;
+    EXPECT_EQ(application->id, ApplicationId{901});
+    EXPECT_EQ(application->name, "Lestapenna");
+    EXPECT_TRUE(application->reads_messages()) << "1 << 19: limited";
+    EXPECT_EQ(requests[0].target, "/api/v10/applications/@me");
+    for (const auto& [flags, reads] : {std::pair{"262144", true}, {"0", false}, {"1", false}, {"null", false}}) {
+        answer(200, R"({"id":"901","flags":)" + std::string(flags) + "}");
+        application = result_of<OwnApplication>([&] { return rest->own_application(); });
+        EXPECT_TRUE(application && application->reads_messages() == reads) << flags;
+    }
+}
+
+TEST_F(RestTest, GuildsComePageByPage) {
+    Json page = Json::array();
+    for (int id = 1; id <= 200; ++id) {
+        page.push_back({{"id", std::to_string(id)}, {"name", "Tavolo"}, {"permissions", "9007199254740993"}});
+    }
+    answer(200, page.dump());
+    answer(200, R"([{"id":"201","name":"Ultimo","permissions":"0"},{"no":"guild"}])");
+    const auto guilds = result_of<std::vector<OwnGuild>>([&] { return rest->own_guilds(); });
+    ASSERT_TRUE(guilds) << guilds.error().message;
+    ASSERT_EQ(guilds->size(), 201U);
+    EXPECT_EQ(guilds->front().permissions, 9'007'199'254'740'993U);
+    EXPECT_EQ(guilds->back().name, "Ultimo");
+    ASSERT_EQ(requests.size(), 2U);
+    EXPECT_EQ(requests[0].target, "/api/v10/users/@me/guilds?limit=200&after=0");
+    EXPECT_EQ(requests[1].target, "/api/v10/users/@me/guilds?limit=200&after=200");
+
+    answer(200, page.dump());
+    answer(200, page.dump());  // a server that does not know of pages: not asked for ever
+    EXPECT_TRUE(result_of<std::vector<OwnGuild>>([&] { return rest->own_guilds(); }));
+    answer(200, R"({"not":"a list"})");
+    EXPECT_FALSE(result_of<std::vector<OwnGuild>>([&] { return rest->own_guilds(); }));
+}
+
 TEST_F(RestTest, Messages) {
     answer(200, R"({"id":"1090123456789012345"})");
     const auto sent = post("ciao");

@@ -19,6 +19,16 @@ TEST(Headers, CompareWithoutRegardToCase) {
     EXPECT_FALSE(well_formed({{"a", std::string("b\0", 2)}}));
 }
 
+TEST(HttpDate, IsWrittenAndRead) {
+    EXPECT_EQ(http_date(UnixTime(milliseconds(784'111'777'999))), "Sun, 06 Nov 1994 08:49:37 GMT");  // RFC 9110 5.6.7
+    EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), UnixTime(seconds(784'111'777)));
+    EXPECT_EQ(parse_http_date(http_date(UnixTime(seconds(1'795'361'000)))), UnixTime(seconds(1'795'361'000)));
+    for (const auto* bad : {"", "now", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 GMT+1",
+                            "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 36 Nov 1994 08:49:37 GMT"}) {
+        EXPECT_FALSE(parse_http_date(bad)) << bad;
+    }
+}
+
 TEST(PathOf, EndsAtTheQuery) {
     EXPECT_EQ(path_of("/a/b?x=1"), "/a/b");
     EXPECT_EQ(path_of("/a#b?c"), "/a");

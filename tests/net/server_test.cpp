@@ -50,6 +50,9 @@ TEST(Server, AnswersWhatIsAsked) {
         EXPECT_EQ(status_of(got), "200");
         EXPECT_EQ(body_of(got), "GET /a?b []");
         EXPECT_NE(got.find("X-Test: yes\r\n"), std::string::npos);
+        const std::size_t date = got.find("\r\nDate: ");
+        EXPECT_NE(date, std::string::npos) << got;
+        EXPECT_TRUE(parse_http_date(got.substr(date + 8, 29))) << got;
         got = co_await say(server.port(), "POST / HTTP/1.1\r\n" + end + "Content-Length: 3\r\n\r\nabc");
         EXPECT_EQ(body_of(got), "POST / [abc]");
         got = co_await say(server.port(),
