@@ -33,6 +33,12 @@ std::vector<ChunkWindow> chunk_windows(const timeline::Connection& connection, m
     return windows;
 }
 
+Stretch stretch_of(const timeline::Connection& connection, const ChunkWindow& window) {
+    const auto place = [&](std::int64_t frame) { return connection.start + Samples{frame * audio::kMp3FrameSamples}; };
+    return {place(std::max<std::int64_t>(0, window.frames.begin - kPreRollFrames)),
+            place(window.frames.end + kRunOverFrames)};
+}
+
 Status make_chunks(const std::vector<ChunkFile>& chunks, const Work& work) {
     struct Piece {
         std::size_t chunk;

@@ -26,6 +26,13 @@ struct ChunkWindow {
 /// The windows of a connection that hold at least one packet. `rotation` is a multiple of 30 s.
 std::vector<ChunkWindow> chunk_windows(const timeline::Connection& connection, milliseconds rotation);
 
+/// What of a connection is decoded to make a chunk: the encoder warms up before it and looks beyond its end.
+struct Stretch {
+    SamplePos from;
+    SamplePos to;
+};
+Stretch stretch_of(const timeline::Connection& connection, const ChunkWindow& window);
+
 struct ChunkFile {
     std::filesystem::path path;
     const ConnectionPcm* pcm = nullptr;

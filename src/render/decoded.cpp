@@ -11,9 +11,15 @@ Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline
     for (const timeline::Connection& connection : timeline.connections) {
         if (connection.has_audio()) sounding.push_back(&connection);
     }
-    std::vector<std::optional<DecodedConnection>> decoded(sounding.size());
-    const Status status = work.each("decoding", sounding.size(), [&](std::size_t i) -> Status {
-        const timeline::Connection& connection = *sounding[i];
+    return decode(timeline, sounding, work);
+}
+
+Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline,
+                                              const std::vector<const timeline::Connection*>& connections,
+                                              const Work& work) {
+    std::vector<std::optional<DecodedConnection>> decoded(connections.size());
+    const Status status = work.each("decoding", connections.size(), [&](std::size_t i) -> Status {
+        const timeline::Connection& connection = *connections[i];
         LevelMeter meter;
         ConnectionPcm pcm(timeline, connection, [&](SamplePos at, std::span<const float> audio) {
             meter.add(SamplePos{at - connection.start}, audio);

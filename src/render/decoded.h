@@ -21,6 +21,10 @@ struct DecodedConnection {
 /// Decodes every connection that has audio, one per thread, in the timeline's order. `timeline` must outlive the
 /// result.
 Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline, const Work& work);
+/// The same of some, in their order; they are the timeline's.
+Result<std::vector<DecodedConnection>> decode(const timeline::Timeline& timeline,
+                                              const std::vector<const timeline::Connection*>& connections,
+                                              const Work& work);
 
 /// All of them summed on the session's clock, each at its own gain. `connections` must outlive the source.
 PcmSource mix(const std::vector<DecodedConnection>& connections, const std::vector<double>& gains_db);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 
 #include "render/slices.h"
@@ -61,6 +62,13 @@ void slide(std::span<const float> in, std::span<float> out) {
 }
 
 }  // namespace
+
+StreamDecoder StreamDecoder::in(const timeline::Stream& longer) const {
+    assert(longer.packets.size() >= next_);
+    StreamDecoder same = *this;
+    same.stream_ = &longer;
+    return same;
+}
 
 SamplePos StreamDecoder::position() const {
     if (next_ > 0) return stream_->packets[next_ - 1].end();
@@ -160,22 +168,50 @@ void StreamDecoder::step(journal::PayloadReader& payloads, std::vector<float>& o
 ConnectionPcm::ConnectionPcm(const timeline::Timeline& timeline, const timeline::Connection& connection,
                              const Visitor& visit)
     : timeline_(&timeline), connection_(&connection) {
-    journal::PayloadReader payloads(timeline.segments);
-    std::vector<float> audio;
     for (const timeline::Stream& stream : connection.streams) {
-        auto& saved = saved_.emplace_back();
-        StreamDecoder decoder(stream);
-        SamplePos wanted = SamplePos::min();
-        while (!decoder.done()) {
-            if (saved.empty() || decoder.next_end() > wanted) {
-                saved.push_back({decoder.position(), decoder});
-                wanted = next_reading_place(decoder.next_end(), connection.start);
-            }
-            SamplePos begin;
-            decoder.step(payloads, audio, begin);
-            visit(begin, audio);
-        }
+        decode(StreamDecoder(stream), SamplePos::min(), SamplePos::max(), visit);
     }
+}
+
+ConnectionPcm::ConnectionPcm(const timeline::Timeline& timeline, const timeline::Connection& connection,
+                             std::vector<StreamDecoder> decoders, SamplePos from, SamplePos to)
+    : timeline_(&timeline), connection_(&connection) {
+    assert(decoders.size() == connection.streams.size());
+    const auto unheard = [](SamplePos, std::span<const float>) {};
+    for (StreamDecoder& decoder : decoders) decode(std::move(decoder), from, to, unheard);
+}
+
+void ConnectionPcm::decode(StreamDecoder decoder, SamplePos from, SamplePos to, const Visitor& visit) {
+    auto& saved = saved_.emplace_back();
+    journal::PayloadReader payloads(timeline_->segments);
+    std::vector<float> audio;
+    SamplePos wanted = SamplePos::min();
+    while (!decoder.done() && decoder.position() < to) {
+        if (saved.empty() || decoder.next_end() > wanted) {
+            if (decoder.position() <= from) saved.clear();  // nobody asks for what is before
+            saved.push_back({decoder.position(), decoder});
+            wanted = next_reading_place(decoder.next_end(), connection_->start);
+        }
+        SamplePos begin;
+        decoder.step(payloads, audio, begin);
+        visit(begin, audio);
+    }
+    if (saved.empty()) saved.push_back({decoder.position(), std::move(decoder)});
+}
+
+const ConnectionPcm::Saved* ConnectionPcm::saved_before(const std::vector<Saved>& saved, SamplePos at) {
+    const auto after =
+        std::upper_bound(saved.begin(), saved.end(), at, [](SamplePos t, const Saved& s) { return t < s.at; });
+    return after == saved.begin() ? nullptr : &*std::prev(after);
+}
+
+std::vector<StreamDecoder> ConnectionPcm::decoders(SamplePos at) const {
+    std::vector<StreamDecoder> all;
+    for (const auto& saved : saved_) {
+        const Saved* const before = saved_before(saved, at);
+        all.push_back(before != nullptr ? before->decoder : StreamDecoder(saved.front().decoder.stream()));
+    }
+    return all;
 }
 
 void ConnectionPcm::add(SamplePos from, std::span<float> out, float gain) const {
@@ -183,14 +219,8 @@ void ConnectionPcm::add(SamplePos from, std::span<float> out, float gain) const 
     journal::PayloadReader payloads(timeline_->segments);
     std::vector<float> audio;
     for (const auto& saved : saved_) {
-        auto start =
-            std::upper_bound(saved.begin(), saved.end(), from, [](SamplePos at, const Saved& s) { return at < s.at; });
-        if (start == saved.begin()) {
-            if (start == saved.end() || start->at >= to) continue;
-        } else {
-            --start;
-        }
-        StreamDecoder decoder = start->decoder;
+        const Saved* const before = saved_before(saved, from);
+        StreamDecoder decoder = (before != nullptr ? *before : saved.front()).decoder;
         while (!decoder.done() && decoder.position() < to) {
             SamplePos begin;
             decoder.step(payloads, audio, begin);

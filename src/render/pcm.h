@@ -30,6 +30,12 @@ class StreamDecoder {
   public:
     explicit StreamDecoder(const timeline::Stream& stream) : stream_(&stream) {}
 
+    /// The same decoder in a longer stream that begins with the same packets.
+    [[nodiscard]] StreamDecoder in(const timeline::Stream& longer) const;
+
+    [[nodiscard]] const timeline::Stream& stream() const { return *stream_; }
+    /// Packets decoded so far: the first ones of the stream.
+    [[nodiscard]] std::size_t decoded() const { return next_; }
     [[nodiscard]] bool done() const { return next_ == stream_->packets.size(); }
     /// Where the next step's audio begins; everything before is out.
     [[nodiscard]] SamplePos position() const;
@@ -52,7 +58,7 @@ class StreamDecoder {
     int undecodable_ = 0;                         ///< corrupt packets in a row
 };
 
-/// A connection that has been decoded once, with the decoders' states kept at some places.
+/// A connection that has been decoded once, or a stretch of it, with the decoders' states kept at some places.
 class ConnectionPcm {
   public:
     /// What the one sequential pass shows: stretches of audio in order, `at` ascending per source.
@@ -61,6 +67,13 @@ class ConnectionPcm {
     /// Decodes all of it once. States are kept so that a stretch beginning at any multiple of kSlice minus kPreRoll,
     /// counted from the connection's start or from the session's, is reached at once. `timeline` must outlive this.
     ConnectionPcm(const timeline::Timeline& timeline, const timeline::Connection& connection, const Visitor& visit);
+    /// Only what can be asked for between `from` and `to`; `decoders`: one per source, none further than `from` unless
+    /// it is fresh.
+    ConnectionPcm(const timeline::Timeline& timeline, const timeline::Connection& connection,
+                  std::vector<StreamDecoder> decoders, SamplePos from, SamplePos to);
+
+    /// Where each source's decoder stood at `at` or just before; fresh ones for sources that begin later.
+    [[nodiscard]] std::vector<StreamDecoder> decoders(SamplePos at) const;
 
     /// Adds gain * audio to `out`, which begins at `from` on the session's clock.
     void add(SamplePos from, std::span<float> out, float gain) const;
@@ -73,6 +86,9 @@ class ConnectionPcm {
         SamplePos at;
         StreamDecoder decoder;
     };
+    void decode(StreamDecoder decoder, SamplePos from, SamplePos to, const Visitor& visit);
+    [[nodiscard]] static const Saved* saved_before(const std::vector<Saved>& saved, SamplePos at);
+
     const timeline::Timeline* timeline_;
     const timeline::Connection* connection_;
     std::vector<std::vector<Saved>> saved_;  ///< per source, ascending

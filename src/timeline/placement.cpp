@@ -259,7 +259,10 @@ class Placer {
         placed.at = SamplePos{Samples{at}};
         placed.payload = packet.payload;
         placed.duration = duration(i, windows_.closing(windows_.index(at)));
-        placed.missing = static_cast<std::uint16_t>(std::min<std::int64_t>(missing_, 0xffff));
+        // A hole is concealed from its beginning on, which must not wait for what comes in a window that is still open.
+        const bool over_the_edge = !result_.packets.empty() && at - free_from_ >= kPause.count() &&
+                                   windows_.index(at) != windows_.index(free_from_);
+        placed.missing = over_the_edge ? 0 : static_cast<std::uint16_t>(std::min<std::int64_t>(missing_, 0xffff));
         placed.slip = static_cast<std::int8_t>(slipped);
         placed.silence = packet.silence;
         result_.packets.push_back(placed);

@@ -39,7 +39,8 @@ struct PlacedPacket {
     SamplePos at;                 ///< of the first decoded sample
     journal::PayloadRef payload;  ///< size 0: nothing to decode (undecryptable): conceal
     std::uint16_t duration = 0;   ///< samples it decodes to, 120 to 5760
-    std::uint16_t missing = 0;    ///< packets missing in the sequence right before this one (saturates)
+    /// Packets missing in the sequence right before this one (saturates); 0 after a pause over the edge of a window.
+    std::uint16_t missing = 0;
     std::int8_t slip = 0;         ///< it is played this many samples longer (-1, 0, 1): the sender's clock is off
     bool silence = false;         ///< F8 FF FE
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "render/leveled.h"
+#include "workflows/ledger.h"
 #include "workflows/recipe.h"
 
 namespace lestapenna::workflows {
@@ -16,8 +17,8 @@ struct Wanted {
     const timeline::Connection* connection;
 };
 
-/// Rows, pending, of the fragments that are not there yet.
-Result<std::vector<Wanted>> missing_fragments(Session& session) {
+/// Rows, pending, of the fragments that could be there and are not.
+Result<std::vector<Wanted>> missing_fragments(Session& session, const Closed& closed) {
     Tools& tools = session.tools();
     const auto rows = tools.catalog.recordings(session.id());
     if (!rows) return rows.error();
@@ -26,7 +27,7 @@ Result<std::vector<Wanted>> missing_fragments(Session& session) {
 
     std::vector<Wanted> wanted;
     for (const timeline::Connection& connection : session.timeline().connections) {
-        if (!connection.has_audio()) continue;
+        if (!connection.has_audio() || !closed.over(connection)) continue;
         const store::Key key = fragment_key(session, connection);
         catalog::Recording row{session.id(), key.text(), connection.user,
                                session.timeline().unix_time(connection.start)};
@@ -70,6 +71,28 @@ void fill_in(catalog::Recording& row, const render::LeveledFile& file, const ren
     if (flag != render::LevelFlag::none) row.level_flag = std::string(to_string(flag));
 }
 
+/// The row says that it is stored, and the queue has it: both or neither.
+Status note(Session& session, const catalog::Recording& row, bool person) {
+    catalog::Catalog& catalog = session.tools().catalog;
+    return catalog.together([&]() -> Status {
+        if (auto status = catalog.upsert_recording(row); !status || !person) return status;
+        return catalog.add_transcription({row.session, row.key, row.user, row.start});
+    });
+}
+
+/// At the end all of the session is decoded anyway, for the master.
+Result<const std::vector<render::DecodedConnection>*> decode(Session& session, const Closed& closed,
+                                                             const std::vector<Wanted>& wanted,
+                                                             std::vector<render::DecodedConnection>& some) {
+    if (closed.everything()) return session.decoded();
+    std::vector<const timeline::Connection*> connections;
+    for (const Wanted& one : wanted) connections.push_back(one.connection);
+    auto decoded = render::decode(session.timeline(), connections, session.tools().work);
+    if (!decoded) return decoded.error();
+    some = std::move(*decoded);
+    return &some;
+}
+
 }  // namespace
 
 store::Key fragment_key(const Session& session, const timeline::Connection& connection) {
@@ -77,12 +100,14 @@ store::Key fragment_key(const Session& session, const timeline::Connection& conn
         store::FragmentKey{session.id(), connection.user, session.timeline().unix_time(connection.start)});
 }
 
-Status make_fragments(Session& session) {
-    Tools& tools = session.tools();
-    auto wanted = missing_fragments(session);
+Status make_fragments(Session& session, const Closed& closed) {
+    auto wanted = missing_fragments(session, closed);
     if (!wanted) return wanted.error();
     if (wanted->empty()) return Ok{};
-    const auto decoded = session.decoded();
+    const auto bots = bots_of(session.tools(), session.id());
+    if (!bots) return bots.error();
+    std::vector<render::DecodedConnection> some;
+    const auto decoded = decode(session, closed, *wanted, some);
     if (!decoded) return decoded.error();
 
     std::vector<render::LeveledFile> files;
@@ -98,12 +123,14 @@ Status make_fragments(Session& session) {
             sources.push_back(&candidate);
         }
     }
-    if (auto status = render::make_leveled(files, tools.work); !status) return status;
+    if (auto status = render::make_leveled(files, session.tools().work); !status) return status;
     for (std::size_t i = 0; i < wanted->size(); ++i) {
         auto& [key, row, connection] = (*wanted)[i];
-        if (auto status = session.keep(files[i].path, key); !status) return status;
+        const auto kept = session.keep(files[i].path, key);
+        if (!kept) return kept.error();
+        row.content = *kept;
         fill_in(row, files[i], sources[i]->levels, choices[i].flag);
-        if (auto status = tools.catalog.upsert_recording(row); !status) return status;
+        if (auto status = note(session, row, !bots->contains(row.user)); !status) return status;
     }
     return Ok{};
 }

@@ -27,16 +27,19 @@ class Growing {
     /// What decoders() gives from now on.
     void keep(const SessionId& session, const timeline::Connection& connection,
               std::vector<render::StreamDecoder> decoders);
+    void forget(const SessionId& session, const timeline::Connection& connection);
     void forget(const SessionId& session);
 
   private:
     /// A source by its SSRC and the place of its first packet: an SSRC may start anew.
     using Source = std::pair<std::uint32_t, SamplePos>;
     struct Kept {
-        std::string packets;  ///< fingerprint of those it has decoded
-        render::StreamDecoder decoder;
+        std::size_t count = 0;          ///< packets it has decoded
+        std::string packets;            ///< their fingerprint
+        render::StreamDecoder decoder;  ///< its stream is gone: in() gives it another
     };
     using Connection = std::pair<UserId, SamplePos>;  ///< and its start
+
     std::mutex mutex_;
     std::map<SessionId, std::map<Connection, std::map<Source, Kept>>> sessions_;
 };

@@ -1,20 +1,19 @@
 #include "workflows/ledger.h"
 
 #include <map>
-#include <set>
 
 namespace lestapenna::workflows {
 
 Status write_tracks(const Tools& tools, const SessionId& id, const timeline::Timeline& timeline) {
     const auto rows = tools.catalog.tracks(id);
     if (!rows) return rows.error();
-    std::map<UserId, std::string> names;
-    for (const auto& row : *rows) names[row.user] = row.name;
+    std::map<UserId, catalog::Track> known;
+    for (const auto& row : *rows) known.emplace(row.user, row);
     std::set<UserId> users;
     for (const timeline::Connection& connection : timeline.connections) users.insert(connection.user);
     for (const UserId user : users) {
         const timeline::Counts counts = timeline.counts_of(user);
-        catalog::Track row{id, user, names.contains(user) ? names[user] : user.text()};
+        catalog::Track row = known.try_emplace(user, catalog::Track{id, user, user.text()}).first->second;
         row.received = static_cast<std::int64_t>(counts.received);
         row.lost = static_cast<std::int64_t>(counts.lost);
         row.undecryptable = static_cast<std::int64_t>(counts.undecryptable);
@@ -25,6 +24,16 @@ Status write_tracks(const Tools& tools, const SessionId& id, const timeline::Tim
         if (auto status = tools.catalog.upsert_track(row); !status) return status;
     }
     return Ok{};
+}
+
+Result<std::set<UserId>> bots_of(const Tools& tools, const SessionId& id) {
+    const auto rows = tools.catalog.tracks(id);
+    if (!rows) return rows.error();
+    std::set<UserId> bots;
+    for (const auto& row : *rows) {
+        if (row.bot) bots.insert(row.user);
+    }
+    return bots;
 }
 
 }  // namespace lestapenna::workflows

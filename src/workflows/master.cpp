@@ -1,11 +1,14 @@
 #include "workflows/master.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
+#include "journal/writer.h"
 #include "render/leveled.h"
 #include "workflows/fragment.h"
 #include "workflows/ledger.h"
+#include "workflows/manifest.h"
 #include "workflows/recipe.h"
 #include "workflows/rotation.h"
 
@@ -13,17 +16,24 @@ namespace lestapenna::workflows {
 
 namespace {
 
-/// Each connection's gain in the mix: that of its fragment, before the fragment's limiter.
-std::vector<double> mix_gains_db(Session& session, const std::vector<render::DecodedConnection>& decoded,
-                                 const std::vector<catalog::Recording>& fragments) {
-    std::map<std::string, double> by_key;
-    for (const auto& fragment : fragments) by_key[fragment.key] = fragment.gain_db.value_or(0);
+constexpr double kBotsBelowSpeech = 12;  ///< LU
+constexpr double kLeftOut = -std::numeric_limits<double>::infinity();
+
+/// Each fragment's gain in the mix: its own, before the fragment's limiter; bots stand back, or are left out.
+Result<std::vector<double>> mix_gains_db(const Tools& tools, const SessionId& id,
+                                         const std::vector<catalog::Recording>& fragments) {
+    const auto bots = bots_of(tools, id);
+    if (!bots) return bots.error();
+    const double of_bots = tools.config.audio.bots == BotTracks::exclude ? kLeftOut : -kBotsBelowSpeech;
     std::vector<double> gains;
-    gains.reserve(decoded.size());
-    for (const render::DecodedConnection& one : decoded) {
-        gains.push_back(by_key[fragment_key(session, one.connection()).text()]);
+    for (const auto& fragment : fragments) {
+        gains.push_back(fragment.gain_db.value_or(0) + (bots->contains(fragment.user) ? of_bots : 0));
     }
     return gains;
+}
+
+bool heard(double gain_db) {
+    return gain_db > kLeftOut;
 }
 
 }  // namespace
@@ -49,7 +59,10 @@ Status make_master(Session& session) {
     const Samples length = session.timeline().end().time_since_epoch();
     row.duration = std::chrono::floor<milliseconds>(length);
     const double target = master_target(tools.config.audio.loudness);
-    row.recipe = master_recipe(session.timeline(), target, *fragments);
+    const auto gains = mix_gains_db(tools, session.id(), *fragments);
+    if (!gains) return gains.error();
+    if (std::ranges::none_of(*gains, heard)) return Ok{};
+    row.recipe = master_recipe(session.timeline(), target, *fragments, *gains);
 
     const auto before = tools.catalog.master(session.id());
     if (!before) return before.error();
@@ -60,16 +73,19 @@ Status make_master(Session& session) {
     }
     const auto decoded = session.decoded();
     if (!decoded) return decoded.error();
-    if ((*decoded)->empty()) return Ok{};
-
-    const std::vector<double> gains = mix_gains_db(session, **decoded, *fragments);
+    std::map<std::string, double> gain_of;
+    for (std::size_t i = 0; i < gains->size(); ++i) gain_of[(*fragments)[i].key] = (*gains)[i];
+    std::vector<double> by_connection;
+    for (const render::DecodedConnection& one : **decoded) {
+        by_connection.push_back(gain_of[fragment_key(session, one.connection()).text()]);
+    }
     render::LeveledFile file;
     const auto path = session.scratch(key.filename());
     if (!path) return path.error();
     file.path = *path;
     file.format = audio::kMasterMp3;
     file.length = length;
-    file.source = render::mix(**decoded, gains);
+    file.source = render::mix(**decoded, by_connection);
     file.target_lufs = target;
     file.limiter_db = -1.5;  // 128 kbit/s overshoots by 0.23 dB at most (loudness.md section 6)
     const auto heard = render::measure_source(file.source, file.format.channels, length, tools.work);
@@ -80,7 +96,9 @@ Status make_master(Session& session) {
     if (auto status = render::make_leveled(files, tools.work); !status) return status;
     // A master without a recipe is made again: that is what a kill between file and row leaves.
     if (auto status = tools.catalog.set_master({session.id(), key.text()}); !status) return status;
-    if (auto status = session.keep(files[0].path, key); !status) return status;
+    const auto kept = session.keep(files[0].path, key);
+    if (!kept) return kept.error();
+    row.content = *kept;
     row.levels = {files[0].measured.lufs, files[0].measured.true_peak_db};
     return tools.catalog.set_master(row);
 }
@@ -94,7 +112,10 @@ Result<bool> is_finished(const Tools& tools, const SessionId& id) {
     if (!fragments) return fragments.error();
     const auto master = tools.catalog.master(id);
     if (!master) return master.error();
-    if (session->status != catalog::SessionStatus::complete || (!*master && !fragments->empty())) return false;
+    const auto gains = mix_gains_db(tools, id, *fragments);
+    if (!gains) return gains.error();
+    const bool mixed = std::ranges::any_of(*gains, heard);
+    if (session->status != catalog::SessionStatus::complete || (!*master && mixed)) return false;
 
     std::vector<std::string> keys;
     if (*master) keys.push_back((*master)->key);
@@ -110,6 +131,18 @@ Result<bool> is_finished(const Tools& tools, const SessionId& id) {
     return true;
 }
 
+namespace {
+
+/// Unless somebody goes on with it meanwhile: then its end has the rest.
+Status complete(const Tools& tools, const SessionId& id) {
+    return tools.catalog.together([&]() -> Status {
+        if (journal::is_locked(journal_folder(tools.config, id))) return recorded_error(id);
+        return tools.catalog.set_status(id, catalog::SessionStatus::complete);
+    });
+}
+
+}  // namespace
+
 Status finish_session(Session& session) {
     Tools& tools = session.tools();
     if (!session.timeline().damages.empty()) {
@@ -119,15 +152,18 @@ Status finish_session(Session& session) {
     }
     if (const auto ours = session.scratch(""); !ours)
         return ours.error();  // nobody else makes files of this session now
-    const auto ledger = [&] { return write_tracks(tools, session.id(), session.timeline()); };
+    const timeline::Timeline& timeline = session.timeline();
+    const auto ledger = [&]() -> Status {
+        if (auto status = write_tracks(tools, session.id(), timeline); !status) return status;
+        return tools.catalog.set_end(session.id(), timeline.unix_time(timeline.end()));
+    };
     if (auto status = tools.catalog.together(ledger); !status) return status;
-    if (auto status = tools.catalog.set_end(session.id(), session.timeline().unix_time(session.timeline().end()));
-        !status)
-        return status;
     if (auto status = make_chunks(session); !status) return status;
-    if (auto status = make_fragments(session); !status) return status;
+    const Closed all(timeline, tools.config.capture.rotation, false);
+    if (auto status = make_fragments(session, all); !status) return status;
     if (auto status = make_master(session); !status) return status;
-    return tools.catalog.set_status(session.id(), catalog::SessionStatus::complete);
+    if (auto status = complete(tools, session.id()); !status) return status;
+    return write_manifest(tools, session.id());
 }
 
 }  // namespace lestapenna::workflows

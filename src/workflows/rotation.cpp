@@ -1,7 +1,10 @@
 #include "workflows/rotation.h"
 
 #include <algorithm>
+#include <cassert>
+#include <functional>
 #include <map>
+#include <optional>
 #include <span>
 
 #include "render/chunk.h"
@@ -21,8 +24,8 @@ struct Wanted {
     catalog::Chunk row;
 };
 
-/// Rows, pending, of the chunks that are not there yet.
-Result<std::vector<Wanted>> missing_chunks(Session& session) {
+/// Rows, pending, of the chunks that could be there and are not, connection by connection.
+Result<std::vector<Wanted>> missing_chunks(Session& session, const Closed& closed) {
     Tools& tools = session.tools();
     const auto rows = tools.catalog.chunks(session.id());
     if (!rows) return rows.error();
@@ -31,7 +34,9 @@ Result<std::vector<Wanted>> missing_chunks(Session& session) {
 
     std::vector<Wanted> wanted;
     for (const timeline::Connection& connection : session.timeline().connections) {
+        ChunkRecipes recipes(connection);
         for (const render::ChunkWindow& window : render::chunk_windows(connection, tools.config.capture.rotation)) {
+            if (!closed.chunk(connection, window)) break;  // nor are those that follow
             const UnixTime start = session.timeline().unix_time(window.start);
             const store::Key key = store::key(store::ChunkKey{session.id(), connection.user, start});
             catalog::Chunk row{session.id(),
@@ -40,7 +45,7 @@ Result<std::vector<Wanted>> missing_chunks(Session& session) {
                                start,
                                catalog::FileStatus::pending,
                                std::chrono::floor<milliseconds>(window.length),
-                               chunk_recipe(connection, window)};
+                               recipes.next(window)};
             const auto before = known.find(row.key);
             if (before != known.end() && before->second.status == catalog::FileStatus::stored) {
                 const auto there = session.up_to_date(row.key, before->second.recipe, row.recipe);
@@ -54,35 +59,94 @@ Result<std::vector<Wanted>> missing_chunks(Session& session) {
     return wanted;
 }
 
-Status make_batch(Session& session, std::span<Wanted> batch) {
-    const auto decoded = session.decoded();
-    if (!decoded) return decoded.error();
+using PcmOf = std::function<const render::ConnectionPcm*(const timeline::Connection*)>;
+
+Status make_batch(Session& session, std::span<Wanted> batch, const PcmOf& pcm_of) {
     std::vector<render::ChunkFile> files;
     for (const Wanted& one : batch) {
         const auto path = session.scratch(one.key.filename());
         if (!path) return path.error();
-        for (const render::DecodedConnection& candidate : **decoded) {
-            if (&candidate.connection() == one.connection) files.push_back({*path, &candidate.pcm, one.window});
-        }
+        files.push_back({*path, pcm_of(one.connection), one.window});
     }
     if (auto status = render::make_chunks(files, session.tools().work); !status) return status;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-        if (auto status = session.keep(files[i].path, batch[i].key); !status) return status;
+        const auto kept = session.keep(files[i].path, batch[i].key);
+        if (!kept) return kept.error();
         batch[i].row.status = catalog::FileStatus::stored;
+        batch[i].row.content = *kept;
         if (auto status = session.tools().catalog.upsert_chunk(batch[i].row); !status) return status;
     }
     return Ok{};
 }
 
+Status make_all(Session& session, std::span<Wanted> wanted, const PcmOf& pcm_of) {
+    while (!wanted.empty()) {
+        const auto batch = wanted.first(std::min(kBatch, wanted.size()));
+        if (auto status = make_batch(session, batch, pcm_of); !status) return status;
+        wanted = wanted.subspan(batch.size());
+    }
+    return Ok{};
+}
+
+/// The wanted chunks of one connection, and what of it is decoded for them.
+struct Part {
+    const timeline::Connection* connection;
+    render::ChunkWindow first;
+    render::ChunkWindow last;
+    std::optional<render::ConnectionPcm> pcm{};
+};
+
+std::vector<Part> parts_of(std::span<const Wanted> wanted) {
+    std::vector<Part> parts;
+    for (const Wanted& one : wanted) {
+        if (parts.empty() || parts.back().connection != one.connection) {
+            parts.push_back({one.connection, one.window, one.window});
+        }
+        parts.back().last = one.window;
+    }
+    return parts;
+}
+
 }  // namespace
 
 Status make_chunks(Session& session) {
-    auto wanted = missing_chunks(session);
+    const Closed closed(session.timeline(), session.tools().config.capture.rotation, false);
+    auto wanted = missing_chunks(session, closed);
     if (!wanted) return wanted.error();
-    for (std::span<Wanted> left(*wanted); !left.empty();) {
-        const auto batch = left.first(std::min(kBatch, left.size()));
-        if (auto status = make_batch(session, batch); !status) return status;
-        left = left.subspan(batch.size());
+    if (wanted->empty()) return Ok{};
+    const auto decoded = session.decoded();
+    if (!decoded) return decoded.error();
+    return make_all(session, *wanted, [&](const timeline::Connection* connection) {
+        const auto found = std::ranges::find(**decoded, connection, [](const auto& one) { return &one.connection(); });
+        assert(found != (*decoded)->end());
+        return &found->pcm;
+    });
+}
+
+Status make_chunks(Session& session, const Closed& closed, Growing& growing) {
+    auto wanted = missing_chunks(session, closed);
+    if (!wanted) return wanted.error();
+    auto parts = parts_of(*wanted);
+    const Status decoded = session.tools().work.each("decoding", parts.size(), [&](std::size_t i) -> Status {
+        const timeline::Connection& connection = *parts[i].connection;
+        const SamplePos from = render::stretch_of(connection, parts[i].first).from;
+        parts[i].pcm.emplace(session.timeline(), connection, growing.decoders(session.id(), connection, from), from,
+                             render::stretch_of(connection, parts[i].last).to);
+        return Ok{};
+    });
+    if (!decoded) return decoded;
+    const Status made = make_all(session, *wanted, [&](const timeline::Connection* connection) {
+        return &*std::ranges::find(parts, connection, &Part::connection)->pcm;
+    });
+    if (!made) return made;
+    for (const Part& part : parts) {
+        if (closed.over(*part.connection)) {
+            growing.forget(session.id(), *part.connection);
+        } else {
+            // Where the next window's encoder begins to warm up.
+            const SamplePos next = part.last.start + part.last.length - render::kPreRoll;
+            growing.keep(session.id(), *part.connection, part.pcm->decoders(next));
+        }
     }
     return Ok{};
 }

@@ -1,8 +1,14 @@
 #include "workflows/session.h"
 
+#include <cerrno>
+#include <span>
 #include <system_error>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/files.h"
+#include "base/hash.h"
 #include "journal/writer.h"
 
 namespace lestapenna::workflows {
@@ -15,6 +21,10 @@ std::filesystem::path journal_folder(const Config& config, const SessionId& id) 
     return journal_root(config) / id.text();
 }
 
+Error recorded_error(const SessionId& id) {
+    return {ErrorKind::locked, "session " + id.text() + " is being recorded: end it first"};
+}
+
 Result<bool> in_store(const Tools& tools, const std::string& text) {
     const auto key = store::Key::parse(text);
     if (!key) return false;
@@ -23,9 +33,33 @@ Result<bool> in_store(const Tools& tools, const std::string& text) {
     return found->has_value();
 }
 
-Session::Session(Tools tools, SessionId id, timeline::Timeline timeline)
+namespace {
+
+/// By pieces: a fragment of four hours is 115 MB.
+Result<catalog::Content> content_of(const std::filesystem::path& file) {
+    const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return io_error("open", file, errno);
+    std::vector<std::uint8_t> piece(std::size_t{1} << 18);
+    catalog::Content content;
+    Sha256 sum;
+    for (;;) {
+        const ssize_t got = ::read(fd.get(), piece.data(), piece.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return io_error("read", file, errno);
+        if (got == 0) break;
+        content.bytes += got;
+        sum.update(std::span(piece).first(static_cast<std::size_t>(got)));
+    }
+    content.sha256 = hex(sum.digest());
+    return content;
+}
+
+}  // namespace
+
+Session::Session(Tools tools, SessionId id, timeline::Timeline timeline, WhileRecording recorded)
     : tools_(std::move(tools)),
       id_(std::move(id)),
+      recorded_(recorded),
       timeline_(std::make_unique<timeline::Timeline>(std::move(timeline))) {}
 
 Result<Session> Session::open(Tools tools, const SessionId& id, WhileRecording recorded) {
@@ -33,7 +67,7 @@ Result<Session> Session::open(Tools tools, const SessionId& id, WhileRecording r
     if (!known) return known.error();
     const auto folder = journal_folder(tools.config, id);
     if (recorded == WhileRecording::refuse && journal::is_locked(folder)) {
-        return Error{ErrorKind::locked, "session " + id.text() + " is being recorded: end it first"};
+        return recorded_error(id);
     }
     auto timeline = timeline::read(folder, tools.config.capture.rotation);
     if (!timeline && timeline.error().kind == ErrorKind::not_found) {
@@ -41,7 +75,7 @@ Result<Session> Session::open(Tools tools, const SessionId& id, WhileRecording r
                                                " any more: bring it back there, or use what is in the store"};
     }
     if (!timeline) return timeline.error();
-    return Session(std::move(tools), id, std::move(*timeline));
+    return Session(std::move(tools), id, std::move(*timeline), recorded);
 }
 
 Result<const std::vector<render::DecodedConnection>*> Session::decoded() {
@@ -55,6 +89,7 @@ Result<const std::vector<render::DecodedConnection>*> Session::decoded() {
 
 Result<bool> Session::up_to_date(const std::string& key, const std::string& made_by, const std::string& today) {
     if (made_by != today && timeline_->damages.empty()) return false;
+    if (recorded_ == WhileRecording::read) return true;
     return in_store(tools_, key);
 }
 
@@ -67,11 +102,13 @@ Result<std::filesystem::path> Session::scratch(const std::string& name) {
     return *scratch_ / name;
 }
 
-Status Session::keep(const std::filesystem::path& file, const store::Key& key) {
-    Status put = tools_.store.put(file, key);
+Result<catalog::Content> Session::keep(const std::filesystem::path& file, const store::Key& key) {
+    auto content = content_of(file);
+    if (!content) return content;
+    const Status put = tools_.store.put(file, key);
     std::error_code ignored;  // a leftover in the cache costs space, not audio
     std::filesystem::remove(file, ignored);
-    return put;
+    return put ? content : put.error();
 }
 
 }  // namespace lestapenna::workflows

@@ -34,6 +34,9 @@ struct Tools {
 std::filesystem::path journal_root(const Config& config);
 std::filesystem::path journal_folder(const Config& config, const SessionId& id);
 
+/// What one says who may not touch a session that is being recorded.
+Error recorded_error(const SessionId& id);
+
 /// Whether the store still holds `key`, as the catalog says it should.
 Result<bool> in_store(const Tools& tools, const std::string& key);
 
@@ -53,17 +56,19 @@ class Session {
     Result<const std::vector<render::DecodedConnection>*> decoded();
 
     /// Is this file there, stored and made by `today`'s recipe? A damaged journal makes nothing better: what was made
-    /// by another recipe is then as good.
+    /// by another recipe is then as good. While it is recorded the catalog is believed: asking the store for each file
+    /// at each window would cost the square of the session's length; the end asks.
     Result<bool> up_to_date(const std::string& key, const std::string& made_by, const std::string& today);
     /// A name for a file in the making. Errors: locked while another process makes this session's files.
     Result<std::filesystem::path> scratch(const std::string& name);
-    /// Puts a finished file into the store and removes it here.
-    Status keep(const std::filesystem::path& file, const store::Key& key);
+    /// Puts a finished file into the store and removes it here; what it was is for its row.
+    Result<catalog::Content> keep(const std::filesystem::path& file, const store::Key& key);
 
   private:
-    Session(Tools tools, SessionId id, timeline::Timeline timeline);
+    Session(Tools tools, SessionId id, timeline::Timeline timeline, WhileRecording recorded);
     Tools tools_;
     SessionId id_;
+    WhileRecording recorded_;
     std::unique_ptr<timeline::Timeline> timeline_;  // decoded connections point into it
     std::optional<std::vector<render::DecodedConnection>> decoded_;
     std::optional<Scratch> scratch_;

@@ -1,0 +1,172 @@
+#include "workflows/recovery.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "journal/writer.h"
+#include "workflows/job_names.h"
+#include "workflows/manifest.h"
+#include "workflows/master.h"
+
+namespace lestapenna::workflows {
+
+namespace {
+
+using catalog::SessionStatus;
+
+/// Sessions that have a journal, whatever it is worth.
+std::set<SessionId> journaled(const Config& config) {
+    std::set<SessionId> found;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(journal_root(config), error);
+    for (const std::filesystem::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        std::error_code gone;
+        const auto id = SessionId::parse(entry->path().filename().native());
+        if (id && entry->is_directory(gone)) found.insert(*id);
+    }
+    return found;
+}
+
+/// Was anything written to it so lately? Reading a journal to its end to learn that costs a second or two.
+bool touched_since(const std::filesystem::path& folder, UnixTime then) {
+    std::error_code error;
+    std::filesystem::directory_iterator entry(folder, error);
+    for (const std::filesystem::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        struct stat info {};
+        if (::stat(entry->path().c_str(), &info) != 0) continue;
+        if (UnixTime{milliseconds{info.st_mtim.tv_sec * 1000}} >= then) return true;
+    }
+    return false;
+}
+
+std::optional<journal::Unfinished> read(const Config& config, const SessionId& id) {
+    auto read = journal::read_unfinished(journal_folder(config, id));
+    if (read) return std::move(*read);
+    log().warn("the journal of session {} can not be read: {}", id.text(), read.error().message);
+    return std::nullopt;
+}
+
+/// The row that the catalog has lost, by the manifest and the journal.
+Result<catalog::Session> bring_back(const Tools& tools, const SessionId& id, const journal::Unfinished& journal) {
+    catalog::Session row{.id = id, .start = journal.start, .status = SessionStatus::interrupted};
+    std::vector<catalog::Track> tracks;
+    const auto manifest = stored_manifest(tools, id);
+    if (!manifest) return manifest.error();
+    if (*manifest) {
+        auto known = session_of_manifest(**manifest);
+        if (known && known->id == id) {
+            const bool complete = known->status == SessionStatus::complete;
+            row = std::move(*known);
+            row.start = journal.start;
+            if (!complete) row.status = SessionStatus::interrupted;
+            tracks = tracks_of_manifest(**manifest);
+        }
+    }
+    const Status written = tools.catalog.together([&]() -> Status {
+        if (auto status = tools.catalog.insert_session(row); !status) return status;
+        for (const auto& track : tracks) {
+            if (auto status = tools.catalog.upsert_track(track); !status) return status;
+        }
+        return Ok{};
+    });
+    if (!written) return written.error();
+    return row;
+}
+
+Result<bool> is_in_hand(const Tools& tools, const SessionId& id) {
+    const auto jobs = tools.catalog.open_jobs(id);
+    if (!jobs) return jobs.error();
+    return std::ranges::any_of(*jobs, [](const auto& open) {
+        const auto& [job, status] = open;
+        return status != catalog::JobStatus::failed && (job.name == kFinishJob || job.name == kRecoverJob);
+    });
+}
+
+bool over(SessionStatus status) {
+    return status == SessionStatus::complete || status == SessionStatus::failed;
+}
+
+/// Nothing when it is no orphan. `row`: as the catalog has it.
+Result<std::optional<Orphan>> look_at(const Tools& tools, const SessionId& id, std::optional<catalog::Session> row,
+                                      bool has_journal) {
+    const auto nothing = std::optional<Orphan>{};
+    const auto folder = journal_folder(tools.config, id);
+    const UnixTime youngest = unix_now() - tools.config.capture.resume_within;
+    if (!has_journal && (!row || over(row->status))) return nothing;
+    if (has_journal && journal::is_locked(folder)) return nothing;
+    if (row && row->status == SessionStatus::failed) return nothing;
+    if (row && row->status == SessionStatus::complete && !touched_since(folder, youngest)) return nothing;
+    auto journal = has_journal ? read(tools.config, id) : std::nullopt;
+    if (!row) {
+        if (!journal) return nothing;  // not even its time zero is known
+        auto back = bring_back(tools, id, *journal);
+        if (!back) return back.error();
+        row = std::move(*back);
+    }
+    if (row->status == SessionStatus::complete) {
+        if (!journal || journal->ended || journal->last_alive() < youngest) return nothing;
+    }
+    const auto in_hand = is_in_hand(tools, id);
+    if (!in_hand) return in_hand.error();
+    return std::optional(Orphan{std::move(*row), std::move(journal), *in_hand});
+}
+
+/// Its journal can not be read: what was finished stays, all else is lost.
+Status give_up(const Tools& tools, const SessionId& id, const Error& why) {
+    const auto finished = is_finished(tools, id);
+    if (!finished) return finished.error();
+    if (*finished) return Ok{};
+    log().warn("session {} has failed: {}", id.text(), why.message);
+    return tools.catalog.set_status(id, SessionStatus::failed);
+}
+
+bool nothing_readable(const Error& error) {
+    return error.kind == ErrorKind::not_found || error.kind == ErrorKind::damaged;
+}
+
+}  // namespace
+
+Result<std::vector<Orphan>> find_orphans(const Tools& tools) {
+    auto rows = tools.catalog.sessions();
+    if (!rows) return rows.error();
+    const auto folders = journaled(tools.config);
+    std::map<SessionId, std::optional<catalog::Session>> known;
+    for (const SessionId& id : folders) known.try_emplace(id);
+    for (auto& row : *rows) {
+        const SessionId id = row.id;
+        known.insert_or_assign(id, std::move(row));
+    }
+    std::vector<Orphan> orphans;
+    for (auto& [id, row] : known) {
+        auto orphan = look_at(tools, id, std::move(row), folders.contains(id));
+        if (!orphan) return orphan.error();
+        if (*orphan) orphans.push_back(std::move(**orphan));
+    }
+    std::ranges::sort(orphans, {}, [](const Orphan& o) { return std::pair(o.session.start, o.session.id); });
+    return orphans;
+}
+
+Status finish_orphan(const Tools& tools, journal::Committer& committer, const SessionId& id) {
+    const auto row = tools.catalog.session(id);
+    if (!row) return row.error();
+    if (journal::is_locked(journal_folder(tools.config, id))) return recorded_error(id);
+    const auto journal = journal::read_unfinished(journal_folder(tools.config, id));
+    if (!journal) return nothing_readable(journal.error()) ? give_up(tools, id, journal.error()) : journal.error();
+    if (!journal->ended) {
+        const auto root = journal_root(tools.config);
+        if (auto closed = journal::close_connections(committer, root, *journal); !closed) return closed;
+    }
+    auto session = Session::open(tools, id);
+    if (!session) return session.error();
+    if (session->timeline().connections.empty() && session->timeline().damages.empty()) {
+        return give_up(tools, id, {ErrorKind::failed, "nobody was heard in it"});
+    }
+    return finish_session(*session);
+}
+
+}  // namespace lestapenna::workflows
