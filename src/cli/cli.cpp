@@ -13,6 +13,7 @@
 #include "cli/cli11.h"
 #include "cli/context.h"
 #include "cli/demo.h"
+#include "cli/doctor.h"
 #include "cli/export.h"
 #include "cli/import.h"
 #include "cli/journal.h"
@@ -26,8 +27,8 @@ namespace lestapenna::cli {
 namespace {
 
 /// Every verb, in the order of --help.
-constexpr std::array<void (*)(CLI::App&, Context&), 8> kVerbs{add_demo,   add_run,    add_sandbox, add_sessions,
-                                                              add_master, add_export, add_import,  add_journal};
+constexpr std::array<void (*)(CLI::App&, Context&), 9> kVerbs{
+    add_demo, add_run, add_doctor, add_sandbox, add_sessions, add_master, add_export, add_import, add_journal};
 
 constexpr const char* kVersion = "lestapenna " LESTAPENNA_VERSION;
 
