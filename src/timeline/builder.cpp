@@ -3,6 +3,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <span>
 #include <tuple>
 
 #include "audio/opus.h"
@@ -154,6 +155,30 @@ struct Builder::Impl {
         stream.counts = totals;
     }
 
+    /// Up to the next pause, those packets; `packets` loses them. What was not stored in a pause is no loss, and its
+    /// sender's counters may have gone round meanwhile.
+    [[nodiscard]] std::span<const Arrived> cut_at_pause(std::span<const Arrived>& packets) const {
+        const std::int64_t first = packets.front().packet.arrival;
+        const auto begun = [first](SessionTime pause) {
+            return floor_samples(pause).time_since_epoch().count() >= first;
+        };
+        const auto next = std::ranges::find_if(out.pauses, begun, [](const auto& pause) { return pause.first; });
+        std::optional<SessionTime> pause;
+        if (next != out.pauses.end()) {
+            pause = next->first;
+        } else if (paused && begun(*paused)) {
+            pause = *paused;
+        }
+        auto end = packets.end();
+        if (pause) {
+            const std::int64_t from = floor_samples(*pause).time_since_epoch().count();
+            end = std::ranges::find_if(packets, [from](const Arrived& one) { return one.packet.arrival > from; });
+        }
+        const std::span take(packets.begin(), end);
+        packets = {end, packets.end()};
+        return take;
+    }
+
     Connection build(UserId user, const Presence* presence, const std::vector<Share>& shares, std::int64_t free_from) {
         Connection connection;
         connection.user = user;
@@ -170,7 +195,10 @@ struct Builder::Impl {
         SamplePos end = SamplePos{Samples{free_from}};
         for (const Share& share : shares) {
             std::int64_t source_free = free_from;
-            for (const Source& source : split_sources(share.packets)) {
+            std::vector<Source> sources;
+            for (std::span<const Arrived> left = share.packets; !left.empty();)
+                std::ranges::move(split_sources(cut_at_pause(left)), std::back_inserter(sources));
+            for (const Source& source : sources) {
                 Placement placement = place(source.packets, windows, source_free);
                 Stream stream;
                 stream.ssrc = share.ssrc;

@@ -15,6 +15,9 @@ namespace {
 constexpr std::int64_t kMaxJump = 3'000;
 // A jump that both clocks show alike is loss all the same, however long.
 constexpr std::int64_t kClocksAgree = 2 * kSampleRate;
+// No packet is overtaken for so long (60 s): a sequence that is behind after that has gone round meanwhile, in 163 s at
+// the fastest.
+constexpr std::int64_t kNoReorder = 60 * kSampleRate;
 // A second packet this near to a jumped one confirms that the source starts anew there.
 constexpr std::int64_t kConfirm = 50;
 // Beyond this silence (6.2 h) the nearest 32-bit timestamp may be one wrap off: ask the arrival.
@@ -38,9 +41,10 @@ struct Tracker {
     }
 
     [[nodiscard]] bool goes_on(const Observation& next) const {
-        if (std::llabs(next.seq - seq) <= kMaxJump) return true;
         const std::int64_t by_clock = next.timestamp - timestamp;
         const std::int64_t by_arrival = next.arrival - arrival;
+        if (next.seq < seq && by_arrival > kNoReorder) return false;
+        if (std::llabs(next.seq - seq) <= kMaxJump) return true;
         return next.seq > seq && std::llabs(by_clock - by_arrival) <= kClocksAgree;
     }
 
@@ -64,7 +68,7 @@ void sort_and_deduplicate(Source& source) {
 
 }  // namespace
 
-std::vector<Source> split_sources(const std::vector<Arrived>& arrived) {
+std::vector<Source> split_sources(std::span<const Arrived> arrived) {
     std::vector<Source> sources;
     if (arrived.empty()) return sources;
     sources.emplace_back();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/time.h"
@@ -41,6 +42,6 @@ struct Source {
 };
 
 /// Splits where the counters start anew (a restarted client that kept its SSRC). Never empty sources.
-std::vector<Source> split_sources(const std::vector<Arrived>& arrived);
+std::vector<Source> split_sources(std::span<const Arrived> arrived);
 
 }  // namespace lestapenna::timeline

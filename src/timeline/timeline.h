@@ -41,8 +41,8 @@ struct PlacedPacket {
     std::uint16_t duration = 0;   ///< samples it decodes to, 120 to 5760
     /// Packets missing in the sequence right before this one (saturates); 0 after a pause over the edge of a window.
     std::uint16_t missing = 0;
-    std::int8_t slip = 0;         ///< it is played this many samples longer (-1, 0, 1): the sender's clock is off
-    bool silence = false;         ///< F8 FF FE
+    std::int8_t slip = 0;  ///< it is played this many samples longer (-1, 0, 1): the sender's clock is off
+    bool silence = false;  ///< F8 FF FE
 
     [[nodiscard]] SamplePos end() const { return at + Samples{duration + slip}; }
 };
@@ -63,7 +63,7 @@ struct Counts {
     Counts& operator+=(const Counts& other);
 };
 
-/// The packets of one source: one SSRC as long as its counters go on. It has a decoder of its own.
+/// The packets of one source: one SSRC as long as its counters go on, and nobody paused. It has a decoder of its own.
 struct Stream {
     std::uint32_t ssrc = 0;
     std::vector<PlacedPacket> packets;  ///< by position; they never overlap
