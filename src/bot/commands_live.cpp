@@ -191,8 +191,9 @@ net::Task<> status(CorePtr core, Conversation talk) {
         auto last = co_await off_loop(core, look);
         std::optional<catalog::Session> row;
         if (last && !last->empty()) row = std::move(last->front().session);
-        co_await talk.answer(Audience::asker, last ? text::idle(with.language, row, core->prefix())
-                                                   : text::something_broke(with.language));
+        // Named: g++ 12 destroys what ?: makes inside a co_await expression twice.
+        auto said = last ? text::idle(with.language, row, core->prefix()) : text::something_broke(with.language);
+        co_await talk.answer(Audience::asker, std::move(said));
         co_return;
     }
     const auto recorder = table.recorder;

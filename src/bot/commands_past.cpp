@@ -86,8 +86,9 @@ net::Task<> sessions(CorePtr core, Conversation talk) {
     };
     const auto listed = co_await off_loop(core, look);
     if (!listed) log().warn("the sessions could not be listed: {}", listed.error().message);
-    co_await talk.answer(Audience::asker,
-                         listed ? text::sessions(language, *listed, core->prefix()) : text::something_broke(language));
+    // Named: g++ 12 destroys what ?: makes inside a co_await expression twice.
+    auto said = listed ? text::sessions(language, *listed, core->prefix()) : text::something_broke(language);
+    co_await talk.answer(Audience::asker, std::move(said));
 }
 
 net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string argument) {
