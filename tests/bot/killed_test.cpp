@@ -93,8 +93,7 @@ class Killed : public TableTest {
         return nanoseconds(std::uniform_int_distribution<std::int64_t>(0, most.count())(random_));
     }
     /// Time goes by; the program must not end of itself.
-    void let_run(nanoseconds time) {
-        const auto until = BootClock::now() + time;
+    void let_run_until(BootTime until) {
         ASSERT_TRUE(program_->until([&] { return BootClock::now() >= until; })) << program_log();
     }
 
@@ -105,6 +104,7 @@ class Killed : public TableTest {
         if (!id_) return;
         auto now = read_journal(journal(*id_));
         expect_all_there(now);
+        if (now.ends == 0) ++restarts_;  // it will go on
         durable_ = std::move(now.packets);
     }
     void expect_all_there(const Journaled& now) {
@@ -141,34 +141,48 @@ class Killed : public TableTest {
         id_ = last_session(guild_)->id;
         start_ = last_session(guild_)->start;
         durable_.clear();
+        restarts_ = 0;
         play(start_, guild_);
         ASSERT_TRUE(eventually([&] { return !read_journal(journal(*id_)).packets.empty(); })) << program_log();
     }
 
+    /// One kill in each part of the play; returns at its end, when its first windows have long closed.
     void kill_while_recording() {
-        const auto most = plan_.length / (plan_.while_recording + 1);
+        const nanoseconds part = plan_.length / plan_.while_recording;
+        const auto begun = BootClock::now();
         for (int i = 0; i < plan_.while_recording; ++i) {
-            ASSERT_NO_FATAL_FAILURE(let_run(up_to(most)));
+            ASSERT_NO_FATAL_FAILURE(let_run_until(begun + i * part + up_to(part)));
             kill_now();
             ASSERT_NO_FATAL_FAILURE(come_back());
         }
+        ASSERT_NO_FATAL_FAILURE(let_run_until(begun + plan_.length));
     }
 
+    bool nothing_open() {
+        const auto sessions = catalog().sessions();
+        return sessions && std::ranges::none_of(*sessions, [](const catalog::Session& one) {
+                   return one.status == catalog::SessionStatus::recording ||
+                          one.status == catalog::SessionStatus::ending;
+               });
+    }
     catalog::SessionStatus status() { return last_session(guild_)->status; }
     /// A command that came when nobody was there is lost; whoever gave it gives it again.
-    void say_stop() {
-        if (status() == catalog::SessionStatus::recording) send(bice_, "$termina", stage(guild_).text);
+    void insist_on_the_end() {
+        const auto is_over = [&] {
+            if (status() != catalog::SessionStatus::recording) return true;
+            type(bice_, "$termina", stage(guild_).text);
+            return false;
+        };
+        EXPECT_TRUE(eventually(is_over, seconds(120))) << program_log();
     }
 
     void kill_while_finishing() {
-        say_stop();
+        send(bice_, "$termina", stage(guild_).text);
         for (int i = 0; i < plan_.while_finishing; ++i) {
-            ASSERT_NO_FATAL_FAILURE(let_run(up_to(milliseconds(1'500))));
+            ASSERT_NO_FATAL_FAILURE(let_run_until(BootClock::now() + up_to(milliseconds(1'500))));
             kill_now();
             ASSERT_NO_FATAL_FAILURE(start_program());
-            if (status() != catalog::SessionStatus::recording) continue;
-            ASSERT_TRUE(program_->until([&] { return is_recording_in(stage(guild_).voice, guild_); }));
-            say_stop();
+            insist_on_the_end();
         }
         ASSERT_TRUE(program_->until([&] { return status() == catalog::SessionStatus::complete; })) << program_log();
         wait_until_idle();
@@ -184,6 +198,7 @@ class Killed : public TableTest {
         const auto now = read_journal(journal(*id_));
         expect_all_there(now);
         row("sessions of the guild", 1, catalog().sessions_of(stage(guild_).guild.text(), 99)->size());
+        row("outages by a restart", restarts_, now.restarts);
         row("durable packets that are missing", 0, missing_);
         row("time zeros", 1, now.starts.size());
         EXPECT_EQ(*now.starts.begin(), start_);
@@ -255,6 +270,7 @@ class Killed : public TableTest {
     UnixTime start_;
     std::vector<PacketId> durable_;  ///< at the latest kill
     std::size_t missing_ = 0;
+    std::size_t restarts_ = 0;  ///< with which the session went on
     int kills_ = 0;
     double slowest_back_ = 0;
 };
@@ -272,6 +288,32 @@ TEST_F(Killed, NothingIsLostOrDoneTwice) {
     std::printf("  %d kills; at most %.2f s from the start of the program to the first packet\n", kills_,
                 slowest_back_);
     EXPECT_EQ(stop_program(), 0);
+}
+
+/// Everything that begins with a command: what the kill leaves is either a session that goes on, or none.
+TEST_F(Killed, WhileItBegins) {
+    sit(bice_);
+    const int times = plan_.sessions > 1 ? 10 : 2;
+    for (int i = 0; i < times; ++i) {
+        ASSERT_NO_FATAL_FAILURE(start_program());
+        send(bice_, "$ascolta");
+        ASSERT_NO_FATAL_FAILURE(let_run_until(BootClock::now() + up_to(milliseconds(600))));
+        kill_now();
+        ASSERT_NO_FATAL_FAILURE(start_program());
+        const auto is_settled = [&] { return is_recording_in(voice()) || nothing_open(); };
+        ASSERT_TRUE(program_->until(is_settled)) << program_log();
+        if (last_session()) insist_on_the_end();
+        wait_until_idle();
+        const auto nick = direct([&](sandbox::Loopback& discord) { return discord.nickname(guild(), bot()); });
+        EXPECT_EQ(nick, "") << "the sign is taken down";
+        EXPECT_FALSE(is_recording_in(voice()));
+        EXPECT_EQ(stop_program(), 0);
+    }
+    for (const auto& session : *catalog().sessions()) {
+        const bool over =
+            session.status == catalog::SessionStatus::complete || session.status == catalog::SessionStatus::failed;
+        EXPECT_TRUE(over) << to_text(session.status);
+    }
 }
 
 }  // namespace
