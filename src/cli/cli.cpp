@@ -18,6 +18,7 @@
 #include "cli/import.h"
 #include "cli/journal.h"
 #include "cli/master.h"
+#include "cli/recover.h"
 #include "cli/run.h"
 #include "cli/sandbox.h"
 #include "cli/sessions.h"
@@ -27,8 +28,9 @@ namespace lestapenna::cli {
 namespace {
 
 /// Every verb, in the order of --help.
-constexpr std::array<void (*)(CLI::App&, Context&), 9> kVerbs{
-    add_demo, add_run, add_doctor, add_sandbox, add_sessions, add_master, add_export, add_import, add_journal};
+constexpr std::array<void (*)(CLI::App&, Context&), 10> kVerbs{add_demo,     add_run,    add_doctor,  add_sandbox,
+                                                               add_sessions, add_master, add_recover, add_export,
+                                                               add_import,   add_journal};
 
 constexpr const char* kVersion = "lestapenna " LESTAPENNA_VERSION;
 

@@ -84,7 +84,7 @@ Result<Exit> demo(const Options& options, Context& context) {
     auto exit = finish(*tools, table->session);
     if (!exit) return exit;
 
-    auto object = session_json(tools->catalog, tools->store, table->session.text());
+    auto object = session_json(*tools, table->session.text());
     if (!object) return object.error();
     add_truth(*object, options.out);
     context.print(*object, session_text(*object));

@@ -35,6 +35,13 @@ Result<Exit> exit_of_ledger(const workflows::Tools& tools, const SessionId& id) 
 
 }  // namespace
 
+Result<Exit> exit_of_session(const workflows::Tools& tools, const SessionId& id) {
+    const auto session = open_session(tools, id, workflows::WhileRecording::read);
+    if (session) return exit_of(session->timeline());
+    if (session.error().kind == ErrorKind::damaged) return kDamaged;
+    return session.error().kind == ErrorKind::not_found ? exit_of_ledger(tools, id) : Result<Exit>(session.error());
+}
+
 Result<Exit> finish(const workflows::Tools& tools, const SessionId& id) {
     auto session = open_session(tools, id);
     if (!session) {

@@ -14,6 +14,9 @@ Result<workflows::Session> open_session(const workflows::Tools& tools, const Ses
 /// kDone, kGaps or kDamaged, by what was read.
 Exit exit_of(const timeline::Timeline& timeline);
 
+/// The same of a session that may have lost its journal: then by the ledger in the catalog.
+Result<Exit> exit_of_session(const workflows::Tools& tools, const SessionId& id);
+
 /// Renders whatever is missing of a session. One whose files are all in the store needs no journal for that.
 Result<Exit> finish(const workflows::Tools& tools, const SessionId& id);
 

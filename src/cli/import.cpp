@@ -41,7 +41,7 @@ Result<Exit> import(const Options& options, Context& context) {
         log().warn("SSRC {} is nobody in --users: its {} packets were left out", ssrc, packets);
     for (const auto& [reason, packets] : imported->rejects) log().info("{} packets were left out: {}", packets, reason);
     if (imported->damage) log().warn("{}; what could be read of it is imported", imported->damage->message);
-    const auto object = session_json(tools->catalog, tools->store, imported->session.text());
+    const auto object = session_json(*tools, imported->session.text());
     if (!object) return object.error();
     context.print(*object, session_text(*object));
     return imported->damage ? kDamaged : kDone;

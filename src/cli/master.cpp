@@ -31,7 +31,7 @@ Result<Exit> master(const Options& options, Context& context) {
     if (!options.out.empty()) {
         if (auto copied = copy_out(*tools, *id, options.out); !copied) return copied.error();
     }
-    const auto object = session_json(tools->catalog, tools->store, id->text());
+    const auto object = session_json(*tools, id->text());
     if (!object) return object.error();
     context.print(*object, session_text(*object));
     return exit;

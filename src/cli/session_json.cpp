@@ -1,7 +1,10 @@
 #include "cli/session_json.h"
 
 #include <map>
+#include <optional>
 #include <utility>
+
+#include "store/links.h"
 
 namespace lestapenna::cli {
 
@@ -19,14 +22,37 @@ std::int64_t unix_ms(UnixTime time) {
     return time.time_since_epoch().count();
 }
 
-/// Where the object lies on this machine, if it does.
-Result<Json> path_json(store::ObjectStore& store, const std::string& text) {
+/// Where sessions are read from, and what links are made with.
+struct Sources {
+    const workflows::Tools& tools;
+    std::optional<store::Links> links;
+    UnixTime now;
+};
+
+Result<Sources> sources(const workflows::Tools& tools) {
+    Sources from{tools, std::nullopt, unix_now()};
+    if (tools.config.web.public_url.empty()) return from;
+    auto links = store::Links::open(tools.config);
+    if (!links) return links.error();
+    from.links = std::move(*links);
+    return from;
+}
+
+/// Where the object is: on this machine, for everybody; null where it is not.
+struct Place {
+    Json path;
+    Json link;
+};
+Result<Place> place_of(const Sources& from, const std::string& text, std::string_view name) {
     const auto key = store::Key::parse(text);
-    const auto path = key ? store.local_path(*key) : std::nullopt;
-    if (!path) return Json(nullptr);
-    const auto found = store.find(*key);
+    if (!key) return Place{};
+    const auto found = from.tools.store.find(*key);
     if (!found) return found.error();
-    return *found ? Json(path->string()) : Json(nullptr);
+    if (!*found) return Place{};
+    Place place;
+    if (const auto path = from.tools.store.local_path(*key)) place.path = path->string();
+    if (from.links) place.link = or_null(from.links->make(*key, name, from.now));
+    return place;
 }
 
 /// {"user_id", "name", "fragments", "chunks", "packets_..."}
@@ -43,10 +69,10 @@ Json track_json(UserId user, const catalog::Track* track) {
             {"packets_undecryptable", count(&catalog::Track::undecryptable)}};
 }
 
-Json fragment_json(const catalog::Recording& fragment, Json path) {
-    return {{"path", std::move(path)},
+Json fragment_json(const catalog::Recording& fragment, Place place) {
+    return {{"path", std::move(place.path)},
             {"key", fragment.key},
-            {"link", nullptr},
+            {"link", std::move(place.link)},
             {"start_time", unix_ms(fragment.start)},
             {"duration_ms", or_null(fragment.duration)},
             {"loudness_lufs", or_null(fragment.levels.loudness_lufs)},
@@ -56,21 +82,22 @@ Json fragment_json(const catalog::Recording& fragment, Json path) {
             {"level_flag", or_null(fragment.level_flag)}};
 }
 
-Result<Json> master_json(const catalog::Catalog& catalog, store::ObjectStore& store, const SessionId& id) {
-    const auto master = catalog.master(id);
+Result<Json> master_json(const Sources& from, const catalog::Session& session) {
+    const auto master = from.tools.catalog.master(session.id);
     if (!master) return master.error();
     if (!*master) return Json(nullptr);
-    auto path = path_json(store, (*master)->key);
-    if (!path) return path;
-    return Json{{"path", std::move(*path)},
+    auto place = place_of(from, (*master)->key, store::master_name(session.id, session.start));
+    if (!place) return place.error();
+    return Json{{"path", std::move(place->path)},
                 {"key", (*master)->key},
-                {"link", nullptr},
+                {"link", std::move(place->link)},
                 {"duration_ms", or_null((*master)->duration)},
                 {"loudness_lufs", or_null((*master)->levels.loudness_lufs)},
                 {"true_peak_dbtp", or_null((*master)->levels.true_peak_dbtp)}};
 }
 
-Result<Json> tracks_json(const catalog::Catalog& catalog, store::ObjectStore& store, const SessionId& id) {
+Result<Json> tracks_json(const Sources& from, const SessionId& id) {
+    const catalog::Catalog& catalog = from.tools.catalog;
     const auto known = catalog.tracks(id);
     if (!known) return known.error();
     const auto fragments = catalog.recordings(id);
@@ -85,9 +112,9 @@ Result<Json> tracks_json(const catalog::Catalog& catalog, store::ObjectStore& st
         return tracks.try_emplace(user, track_json(user, nullptr)).first->second;
     };
     for (const auto& fragment : *fragments) {
-        auto path = path_json(store, fragment.key);
-        if (!path) return path;
-        track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, std::move(*path)));
+        auto place = place_of(from, fragment.key, std::string_view(fragment.key).substr(fragment.key.rfind('/') + 1));
+        if (!place) return place.error();
+        track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, std::move(*place)));
     }
     for (const auto& chunk : *chunks) {
         track_of(chunk.user)["chunks"].push_back(
@@ -98,12 +125,10 @@ Result<Json> tracks_json(const catalog::Catalog& catalog, store::ObjectStore& st
     return array;
 }
 
-}  // namespace
-
-Result<Json> session_json(const catalog::Catalog& catalog, store::ObjectStore& store, const catalog::Session& session) {
-    auto master = master_json(catalog, store, session.id);
+Result<Json> object_of(const Sources& from, const catalog::Session& session) {
+    auto master = master_json(from, session);
     if (!master) return master;
-    auto tracks = tracks_json(catalog, store, session.id);
+    auto tracks = tracks_json(from, session.id);
     if (!tracks) return tracks;
     const auto duration = session.end ? std::optional<milliseconds>(*session.end - session.start) : std::nullopt;
     return Json{{"session", session.id.text()},
@@ -116,12 +141,44 @@ Result<Json> session_json(const catalog::Catalog& catalog, store::ObjectStore& s
                 {"tracks", std::move(*tracks)}};
 }
 
-Result<Json> session_json(const catalog::Catalog& catalog, store::ObjectStore& store, std::string_view id) {
-    const auto known = catalog.resolve(id);
+Result<Json> array_of(const workflows::Tools& tools, const std::vector<catalog::Session>& sessions) {
+    const auto from = sources(tools);
+    if (!from) return from.error();
+    auto objects = Json::array();
+    for (const auto& session : sessions) {
+        auto object = object_of(*from, session);
+        if (!object) return object;
+        objects.push_back(std::move(*object));
+    }
+    return objects;
+}
+
+}  // namespace
+
+Result<Json> session_json(const workflows::Tools& tools, std::string_view id) {
+    const auto known = tools.catalog.resolve(id);
     if (!known) return known.error();
-    const auto session = catalog.session(*known);
+    const auto session = tools.catalog.session(*known);
     if (!session) return session.error();
-    return session_json(catalog, store, *session);
+    const auto from = sources(tools);
+    if (!from) return from.error();
+    return object_of(*from, *session);
+}
+
+Result<Json> sessions_json(const workflows::Tools& tools, const std::vector<SessionId>& ids) {
+    std::vector<catalog::Session> sessions;
+    for (const SessionId& id : ids) {
+        auto session = tools.catalog.session(id);
+        if (!session) return session.error();
+        sessions.push_back(std::move(*session));
+    }
+    return array_of(tools, sessions);
+}
+
+Result<Json> sessions_json(const workflows::Tools& tools) {
+    const auto sessions = tools.catalog.sessions();
+    if (!sessions) return sessions.error();
+    return array_of(tools, *sessions);
 }
 
 }  // namespace lestapenna::cli

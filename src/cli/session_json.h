@@ -1,24 +1,25 @@
 // The session object of docs/architecture.md section 10, the one shape in which a session leaves this program.
-// Pure but for reading catalog and store. Thread: the catalog's.
+// Reads catalog and store, and the secret of links. Thread: the catalog's.
 #pragma once
 
 #include <string_view>
 
 #include <nlohmann/json.hpp>
 
-#include "catalog/catalog.h"
 #include "cli/context.h"
-#include "store/store.h"
+#include "workflows/session.h"
 
 namespace lestapenna::cli {
 
 /// {"session", "guild_id", "channel_id", "status", "start_time", "duration_ms", "master", "tracks": [...]}. Figures are
 /// null until they are known and for pure silence; a `path` is null where the store has no such file on this machine;
-/// `link` is null until there is a web server. Tracks stand by user id, files by start. Errors: what catalog and store
-/// say.
-Result<Json> session_json(const catalog::Catalog& catalog, store::ObjectStore& store, const catalog::Session& session);
+/// a `link` is null for what is not in the store, and without web.public_url. Tracks stand by user id, files by start.
+/// `id`: what a person calls it, see Catalog::resolve. Errors: what catalog, store and the links' secret say.
+Result<Json> session_json(const workflows::Tools& tools, std::string_view id);
 
-/// The same for what a person calls it: see Catalog::resolve.
-Result<Json> session_json(const catalog::Catalog& catalog, store::ObjectStore& store, std::string_view id);
+/// An array of these.
+Result<Json> sessions_json(const workflows::Tools& tools, const std::vector<SessionId>& ids);
+/// Of all sessions, by start time.
+Result<Json> sessions_json(const workflows::Tools& tools);
 
 }  // namespace lestapenna::cli

@@ -8,16 +8,10 @@ namespace lestapenna::cli {
 
 namespace {
 
-Result<Exit> list(workflows::Tools& tools, const Context& context) {
-    const auto sessions = tools.catalog.sessions();
-    if (!sessions) return sessions.error();
-    auto objects = Json::array();
-    for (const auto& session : *sessions) {
-        auto object = session_json(tools.catalog, tools.store, session);
-        if (!object) return object.error();
-        objects.push_back(std::move(*object));
-    }
-    context.print(objects, sessions_text(objects));
+Result<Exit> list(const workflows::Tools& tools, const Context& context) {
+    const auto objects = sessions_json(tools);
+    if (!objects) return objects.error();
+    context.print(*objects, sessions_text(*objects));
     return kDone;
 }
 
@@ -25,7 +19,7 @@ Result<Exit> sessions(const std::string& id, Context& context) {
     auto tools = context.tools();
     if (!tools) return tools.error();
     if (id.empty()) return list(*tools, context);
-    const auto object = session_json(tools->catalog, tools->store, id);
+    const auto object = session_json(*tools, id);
     if (!object) return object.error();
     context.print(*object, session_text(*object));
     return kDone;

@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "cli/session_text.h"
 #include "store/directory.h"
+#include "store/links.h"
 #include "support.h"
 
 namespace lestapenna::cli {
@@ -28,16 +29,18 @@ class SessionJson : public ::testing::Test {
         ASSERT_TRUE(store_->put(folder_ / "file", *store::Key::parse(key)));
     }
     Json object(std::string_view id = "01J0ABCDEFGH") {
-        auto made = session_json(catalog_, *store_, id);
+        auto made = session_json(tools(), id);
         EXPECT_TRUE(made) << made.error().message;
         return made ? *made : Json();
     }
+    workflows::Tools tools() { return {config_, catalog_, *store_, {}}; }
     void insert(const std::optional<std::string>& guild = "7") {
         ASSERT_TRUE(catalog_.insert_session(
             {.id = kId, .guild_id = guild, .channel_id = guild, .start = at(1000), .end = at(62'500)}));
     }
 
     test::TempDir folder_;
+    Config config_;
     catalog::Catalog catalog_ = std::move(*catalog::Catalog::open(folder_ / "catalog.sqlite"));
     std::unique_ptr<store::ObjectStore> store_ = std::move(*store::DirectoryStore::open(folder_ / "store"));
 };
@@ -123,6 +126,40 @@ TEST_F(SessionJson, PathIsNullWhereTheFileIsNotHere) {
     EXPECT_TRUE(session["tracks"][0]["fragments"][0]["path"].is_null()) << "a key that is none is never looked up";
 }
 
+TEST_F(SessionJson, LinksToWhatIsInTheStoreAreOurOwnAndSigned) {
+    insert();
+    const std::string master = "recordings/01J0ABCDEFGH/master/MASTER-01J0ABCDEFGH.mp3";
+    const std::string fragment = "recordings/01J0ABCDEFGH/full/FULL-80351110224678912-1500.mp3";
+    const std::string lost = "recordings/01J0ABCDEFGH/full/FULL-80351110224678912-2500.mp3";
+    ASSERT_TRUE(catalog_.set_master({.session = kId, .key = master}));
+    ASSERT_TRUE(catalog_.upsert_recording({.session = kId, .key = fragment, .user = kAnna, .start = at(1500)}));
+    ASSERT_TRUE(catalog_.upsert_recording({.session = kId, .key = lost, .user = kAnna, .start = at(2500)}));
+    store_file(master);
+    store_file(fragment);
+    config_.data.dir = folder_.path();
+    EXPECT_TRUE(object()["master"]["link"].is_null()) << "nowhere to link to";
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "link-secret"));
+
+    config_.web.public_url = "https://table.example/";
+    const auto session = object();
+    const auto links = store::Links::open(config_);
+    ASSERT_TRUE(links) << links.error().message;
+    const auto target = [&](const Json& link) {
+        const std::string text = link.get<std::string>();
+        EXPECT_THAT(text, ::testing::StartsWith("https://table.example/audio/"));
+        return links->check(text.substr(std::string("https://table.example").size()), unix_now());
+    };
+    const auto to_master = target(session["master"]["link"]);
+    ASSERT_TRUE(to_master.ok());
+    EXPECT_EQ(to_master->key.text(), master);
+    EXPECT_EQ(to_master->name, store::master_name(kId, at(1000)));
+    const auto to_fragment = target(session["tracks"][0]["fragments"][0]["link"]);
+    ASSERT_TRUE(to_fragment.ok());
+    EXPECT_EQ(to_fragment->key.text(), fragment);
+    EXPECT_EQ(to_fragment->name, "FULL-80351110224678912-1500.mp3");
+    EXPECT_TRUE(session["tracks"][0]["fragments"][1]["link"].is_null()) << "it is not there";
+}
+
 TEST_F(SessionJson, FilesOfUsersWithoutALedgerAreShown) {
     insert();
     ASSERT_TRUE(catalog_.upsert_track({.session = kId, .user = UserId{10}, .name = "Ten"}));
@@ -138,7 +175,7 @@ TEST_F(SessionJson, FilesOfUsersWithoutALedgerAreShown) {
 TEST_F(SessionJson, KnowsSessionsByTheirEnding) {
     insert();
     EXPECT_EQ(object("cdefgh")["session"], "01J0ABCDEFGH");
-    EXPECT_EQ(session_json(catalog_, *store_, "nobody").error().kind, ErrorKind::not_found);
+    EXPECT_EQ(session_json(tools(), "nobody").error().kind, ErrorKind::not_found);
 }
 
 TEST_F(SessionJson, AnyNameCanBeShown) {

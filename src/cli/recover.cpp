@@ -1,0 +1,88 @@
+#include "cli/recover.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "base/log.h"
+#include "cli/cli11.h"
+#include "cli/finish.h"
+#include "cli/session_json.h"
+#include "cli/session_text.h"
+#include "workflows/job_names.h"
+#include "workflows/recovery.h"
+
+namespace lestapenna::cli {
+
+namespace {
+
+using catalog::SessionStatus;
+
+/// kDone, kGaps or kDamaged.
+Result<Exit> recover(const workflows::Tools& tools, journal::Committer& committer, const SessionId& id) {
+    const auto before = tools.catalog.session(id);
+    if (!before) return before.error();
+    if (auto finished = workflows::finish_orphan(tools, committer, id); !finished) return finished.error();
+    const auto after = tools.catalog.session(id);
+    if (!after) return after.error();
+    // An import has no table that waits for it.
+    if (before->status != SessionStatus::complete && after->guild_id) {
+        if (auto told = tools.catalog.add_job(workflows::report_job(id)); !told) return told.error();
+    }
+    return after->status == SessionStatus::complete ? exit_of_session(tools, id) : kDone;
+}
+
+/// Those that nobody ended, or the one that is meant.
+Result<std::vector<SessionId>> meant(const workflows::Tools& tools, const std::string& text) {
+    std::vector<SessionId> ids;
+    if (!text.empty()) {
+        auto id = tools.catalog.resolve(text);
+        if (!id) return id.error();
+        ids.push_back(std::move(*id));
+        return ids;
+    }
+    const auto orphans = workflows::find_orphans(tools);
+    if (!orphans) return orphans.error();
+    for (const auto& orphan : *orphans) {
+        if (orphan.session.status != SessionStatus::complete) ids.push_back(orphan.session.id);
+    }
+    return ids;
+}
+
+Result<Exit> recover(const std::string& text, Context& context) {
+    const auto tools = context.tools();
+    if (!tools) return tools.error();
+    const auto ids = meant(*tools, text);
+    if (!ids) return ids.error();
+    journal::Committer committer(1);
+    Exit worst = kDone;
+    std::optional<Error> failure;
+    for (const SessionId& id : *ids) {
+        const auto exit = recover(*tools, committer, id);
+        if (exit) {
+            worst = std::max(worst, *exit);
+            continue;
+        }
+        // One that can not be finished holds up no other.
+        if (Context::stop() || ids->size() == 1) return exit.error();
+        log().error("session {} is not recovered: {}", id.text(), exit.error().message);
+        if (!failure) failure = exit.error();
+    }
+    if (failure) return *failure;
+    const auto objects = sessions_json(*tools, *ids);
+    if (!objects) return objects.error();
+    context.print(*objects, ids->empty() ? "nothing to recover: every session was ended\n" : sessions_text(*objects));
+    return worst;
+}
+
+}  // namespace
+
+void add_recover(CLI::App& app, Context& context) {
+    const auto id = std::make_shared<std::string>();
+    auto* const verb = context.add_verb(app, "recover", "Finishes the sessions that nobody ended, or one of them",
+                                        [id, &context] { return recover(*id, context); });
+    verb->add_option("ID", *id, "A session: its id, or the last six characters of it or more; none: all of them");
+    context.add_threads(*verb);
+}
+
+}  // namespace lestapenna::cli
