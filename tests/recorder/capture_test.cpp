@@ -273,6 +273,118 @@ TEST_F(CaptureTest, ALongDeafnessIsSaidBeforeItIsOver) {
     EXPECT_EQ(gaps[1].to, start + seconds(70));
 }
 
+TEST_F(CaptureTest, WhatArrivesInAPauseIsNotStored) {
+    hear(77, 1, milliseconds(20), kSilenceFrame);
+    EXPECT_TRUE(capture_->pause(at(milliseconds(30))));
+    EXPECT_FALSE(capture_->pause(at(milliseconds(31))));
+    EXPECT_TRUE(capture_->is_paused());
+    hear(77, 2, milliseconds(29), kSilenceFrame);  // still in the socket when the pause began
+    hear(77, 3, milliseconds(30), kSilenceFrame);
+    hear(77, 4, milliseconds(50), kSilenceFrame);
+    EXPECT_TRUE(capture_->resume(at(milliseconds(70))));
+    EXPECT_FALSE(capture_->resume(at(milliseconds(71))));
+    EXPECT_FALSE(capture_->is_paused());
+    hear(77, 5, milliseconds(69), kSilenceFrame);  // still in the socket when it ended
+    hear(77, 6, milliseconds(70), kSilenceFrame);
+    EXPECT_EQ(capture_->kept_out(), 3U);
+    EXPECT_EQ(capture_->packets(), 3U);
+    EXPECT_EQ(capture_->tally().sums().at(UserId{}).lost, 0U);
+    std::vector<int> stored;
+    for (const auto& packet : all<journal::Packet>()) stored.push_back(packet.seq);
+    EXPECT_THAT(stored, ElementsAre(1, 2, 6));
+    const auto timeline = timeline::read(folder_ / id_.text(), seconds(300));
+    ASSERT_TRUE(timeline.ok());
+    EXPECT_EQ(timeline->counts_of({}).lost, 0U);
+    EXPECT_EQ(timeline->pauses.size(), 1U);
+}
+
+TEST_F(CaptureTest, ADeafnessIsNoGapWhileItIsPaused) {
+    const auto start = BootClock::now();
+    capture_->set_deaf(true, start);
+    capture_->pause(start + seconds(2));
+    capture_->tick(start + seconds(61), unix_now());
+    capture_->on_event(discord::KernelDropped{12, start + seconds(62)});
+    capture_->resume(start + seconds(70));
+    capture_->set_deaf(false, start + seconds(75));
+    capture_->pause(start + seconds(80));
+    capture_->set_deaf(true, start + seconds(81));
+    capture_->set_deaf(false, start + seconds(82));
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 2U);
+    EXPECT_EQ(gaps[0].from, start);
+    EXPECT_EQ(gaps[0].to, start + seconds(2));
+    EXPECT_EQ(gaps[1].from, start + seconds(70));
+    EXPECT_EQ(gaps[1].to, start + seconds(75));
+}
+
+TEST_F(CaptureTest, ANoteIsAMarker) {
+    EXPECT_TRUE(capture_->note(kAnna, "il drago è morto", at(seconds(1))));
+    EXPECT_TRUE(capture_->note(kAnna, std::string(journal::kMaxMarkerBytes, 'x'), at(seconds(2))));
+    EXPECT_FALSE(capture_->note(kAnna, std::string(journal::kMaxMarkerBytes + 1, 'x'), at(seconds(3))));
+    std::vector<std::size_t> lengths;
+    for (const auto& marker : all<journal::Marker>()) lengths.push_back(marker.text.size());
+    EXPECT_THAT(lengths, ElementsAre(17, journal::kMaxMarkerBytes));
+}
+
+journal::Unfinished left_by_another() {
+    journal::Unfinished left;
+    left.present = {kAnna, kBruno};
+    left.known = left.present;
+    left.bound = {{77, kAnna}, {78, kBruno}, {79, UserId{1'003}}};
+    return left;
+}
+
+TEST_F(CaptureTest, WhereAnotherWasCutOffTheOutageIsARestart) {
+    const auto until = anchor_ - seconds(8);
+    capture_->go_on(left_by_another(), until);
+    capture_->on_event(disconnected(false));  // not at the first try
+    const auto before = BootClock::now();
+    capture_->on_event(connected(1));
+    capture_->set_present({kSelf, kAnna, UserId{1'004}}, BootClock::now());
+    capture_->on_event(disconnected(false));
+    while (BootClock::now() < before + milliseconds(1)) continue;
+    capture_->on_event(connected(2));
+    const auto gaps = all<journal::Gap>();
+    ASSERT_EQ(gaps.size(), 2U);
+    EXPECT_EQ(gaps[0].reason, journal::GapReason::restart);
+    EXPECT_EQ(gaps[0].from, until);
+    EXPECT_GE(gaps[0].to, before);
+    EXPECT_EQ(gaps[1].reason, journal::GapReason::outage) << "the next one is an outage like any other";
+    const auto leaves = all<journal::Leave>();
+    ASSERT_EQ(leaves.size(), 1U);
+    EXPECT_EQ(leaves[0].user, kBruno);
+    EXPECT_EQ(leaves[0].at, until) << "when Bruno left nobody knows: it was not before this";
+    std::vector<UserId> joined;
+    for (const auto& join : all<journal::Join>()) joined.push_back(join.user);
+    EXPECT_THAT(joined, ElementsAre(kAnna, UserId{1'004}));
+    std::vector<std::uint32_t> bound;
+    for (const auto& binding : all<journal::Binding>()) bound.push_back(binding.ssrc);
+    EXPECT_THAT(bound, ElementsAre(77)) << "of who is there, said again";
+}
+
+TEST_F(CaptureTest, WhoeverGoesOnKnowsWhoseAnSsrcWas) {
+    capture_->go_on(left_by_another(), anchor_);
+    capture_->on_event(connected(1));
+    hear(77, 1, milliseconds(20), kSilenceFrame);
+    hear(79, 1, milliseconds(20), kSilenceFrame);
+    EXPECT_EQ(capture_->tally().sums().at(kAnna).packets, 1U);
+    EXPECT_EQ(capture_->tally().sums().at(UserId{1'003}).packets, 1U);
+}
+
+TEST_F(CaptureTest, APauseOutlastsItsProcess) {
+    auto left = left_by_another();
+    left.paused = true;
+    capture_->go_on(left, anchor_ - seconds(8));
+    capture_->on_event(connected(1));
+    EXPECT_TRUE(capture_->is_paused());
+    hear(77, 1, milliseconds(20), kSilenceFrame);
+    EXPECT_EQ(capture_->kept_out(), 1U);
+    EXPECT_TRUE(capture_->resume(at(milliseconds(30))));
+    hear(77, 2, milliseconds(40), kSilenceFrame);
+    EXPECT_TRUE(all<journal::Gap>().empty()) << "nothing was to be heard";
+    EXPECT_EQ(all<journal::Packet>().size(), 1U);
+}
+
 TEST_F(CaptureTest, NothingIsTakenInAfterTheEnd) {
     capture_->finish(BootClock::now());
     hear(77, 1, milliseconds(20), kSilenceFrame);

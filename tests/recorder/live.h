@@ -1,6 +1,7 @@
 // A sandbox and a bot in one test: people talk, the bot records, things happen to it.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -36,9 +37,11 @@ class Live : public ::testing::Test {
         auto show = sandbox::Show::open(std::move(options));
         ASSERT_TRUE(show.ok()) << show.error().message;
         show_ = std::move(*show);
-        auto rows = catalog::Catalog::open(folder_ / "catalog.sqlite");
-        ASSERT_TRUE(rows.ok()) << rows.error().message;
-        catalog_ = std::make_unique<catalog::Catalog>(std::move(*rows));
+        for (auto* const which : {&catalog_, &rows_}) {
+            auto opened = catalog::Catalog::open(folder_ / "catalog.sqlite");
+            ASSERT_TRUE(opened.ok()) << opened.error().message;
+            *which = std::make_unique<catalog::Catalog>(std::move(*opened));
+        }
     }
 
     void log_in(const discord::VoiceTiming& timing = {}, milliseconds empty_end = std::chrono::minutes(5)) {
@@ -74,7 +77,7 @@ class Live : public ::testing::Test {
         const auto now = bot_->report().packets;
         return eventually([&] { return bot_->report().packets >= now + packets; });
     }
-    void direct(const std::function<void(sandbox::Loopback&)>& work) { show_->direct(work); }
+    void direct(const std::function<void(sandbox::Loopback&)>& work) const { show_->direct(work); }
 
     /// The bot is in a voice session of this channel's server.
     [[nodiscard]] bool is_at(ChannelId channel) const {
@@ -93,7 +96,56 @@ class Live : public ::testing::Test {
         return false;
     }
 
-    [[nodiscard]] catalog::SessionStatus status() const { return catalog_->session(bot_->session())->status; }
+    /// What the Recorders told of one kind.
+    template <class Kind>
+    [[nodiscard]] std::vector<Kind> told() const {
+        std::vector<Kind> found;
+        for (const Happening& what : bot_->told()) {
+            if (const auto* one = std::get_if<Kind>(&what)) found.push_back(*one);
+        }
+        return found;
+    }
+
+    /// Somebody who comes into the channel and says nothing; a bot where it is to be one.
+    UserId come(const std::string& name, bool bot = false) {
+        UserId user;
+        direct([&](sandbox::Loopback& discord) { user = bot ? discord.add_bot(name).user : discord.add_person(name); });
+        come_back(user);
+        return user;
+    }
+    void come_back(UserId user) { put(user, stage().voice); }
+    void go(UserId user) { put(user, std::nullopt); }
+    void put(UserId user, std::optional<ChannelId> where) {
+        direct([&](sandbox::Loopback& discord) {
+            discord.set_voice(stage().guild, user, where, [](const discord::Event&) {});
+        });
+    }
+    [[nodiscard]] bool is_present(UserId user) const {
+        const Report report = bot_->report();
+        return std::ranges::any_of(report.heard, [&](const Heard& one) { return one.user == user && one.present; });
+    }
+    [[nodiscard]] std::string nickname() const {
+        std::string nick;
+        direct([&](sandbox::Loopback& discord) { nick = discord.nickname(stage().guild, stage().bot.user); });
+        return nick;
+    }
+    [[nodiscard]] std::size_t notices() const {
+        std::size_t count = 0;
+        direct([&](sandbox::Loopback& discord) { count = discord.posted().size(); });
+        return count;
+    }
+
+    /// The Recorder is gone as by a kill; what it left.
+    [[nodiscard]] journal::Unfinished cut_off() {
+        const auto folder = journal();
+        bot_->cut_off();
+        EXPECT_TRUE(eventually([&] { return !journal::is_locked(folder); }));
+        auto left = journal::read_unfinished(folder);
+        EXPECT_TRUE(left.ok());
+        return left.ok() ? *left : journal::Unfinished{};
+    }
+
+    [[nodiscard]] catalog::SessionStatus status() const { return rows_->session(bot_->session())->status; }
     [[nodiscard]] std::filesystem::path journal() const { return folder_ / "journal" / bot_->session().text(); }
     /// Every record of one kind.
     template <class Kind>
@@ -117,7 +169,8 @@ class Live : public ::testing::Test {
 
     test::TempDir folder_;
     std::unique_ptr<sandbox::Show> show_;
-    std::unique_ptr<catalog::Catalog> catalog_;
+    std::unique_ptr<catalog::Catalog> catalog_;  ///< the bot's
+    std::unique_ptr<catalog::Catalog> rows_;     ///< the test's
     std::unique_ptr<RecordingBot> bot_;
 };
 

@@ -13,15 +13,6 @@ using ::testing::Contains;
 using ::testing::Field;
 using ::testing::HasSubstr;
 
-sandbox::RestFault refused(std::string method, std::string path) {
-    sandbox::RestFault fault;
-    fault.method = std::move(method);
-    fault.path = std::move(path);
-    fault.status = 403;
-    fault.body = R"({"message": "Missing Permissions", "code": 50013})";
-    return fault;
-}
-
 TEST_F(Live, TheSignStandsBeforeTheFirstRecordAndTheNicknameGoesAgain) {
     open(1);
     ASSERT_NO_FATAL_FAILURE(log_in());
@@ -45,7 +36,7 @@ TEST_F(Live, TheSignStandsBeforeTheFirstRecordAndTheNicknameGoesAgain) {
         EXPECT_FALSE(discord.voice_state(stage().guild, stage().bot.user).has_value());
     });
     EXPECT_EQ(status(), catalog::SessionStatus::ending);
-    const auto row = catalog_->session(bot_->session());
+    const auto row = rows_->session(bot_->session());
     EXPECT_EQ(row->guild_id, stage().guild.text());
     EXPECT_EQ(row->channel_id, stage().voice.text());
     EXPECT_EQ(row->start, bot_->start_time());
@@ -58,62 +49,9 @@ TEST_F(Live, TheSignStandsBeforeTheFirstRecordAndTheNicknameGoesAgain) {
     EXPECT_FALSE(timeline.has_gaps());
     ASSERT_EQ(timeline.connections.size(), 1U);
     EXPECT_EQ(timeline.connections[0].user, stage().players[0]);
-    const auto tracks = catalog_->tracks(bot_->session());
+    const auto tracks = rows_->tracks(bot_->session());
     ASSERT_EQ(tracks->size(), 1U);
     EXPECT_EQ((*tracks)[0].name, "Player 0");
-}
-
-TEST_F(Live, NeverWithoutASign) {
-    open(1);
-    ASSERT_NO_FATAL_FAILURE(log_in());
-    direct([](sandbox::Loopback& discord) {
-        discord.add_fault(refused("POST", "/messages"));
-        discord.add_fault(refused("PATCH", "/members/@me"));
-    });
-    const auto started = start();
-    ASSERT_FALSE(started.ok());
-    EXPECT_THAT(started.error().message, AllOf(HasSubstr("Send Messages"), HasSubstr("Change Nickname")));
-    EXPECT_EQ(status(), catalog::SessionStatus::failed);
-    EXPECT_FALSE(std::filesystem::exists(journal()));
-    EXPECT_EQ(bot_->over_within(seconds(5)), EndCause::refused);
-    direct([&](sandbox::Loopback& discord) {
-        EXPECT_FALSE(discord.voice_state(stage().guild, stage().bot.user).has_value()) << "it did not even join";
-    });
-}
-
-TEST_F(Live, OneSignIsEnough) {
-    open(1);
-    ASSERT_NO_FATAL_FAILURE(log_in());
-    direct([](sandbox::Loopback& discord) { discord.add_fault(refused("POST", "/messages")); });
-    ASSERT_TRUE(start().ok());
-    ASSERT_TRUE(bot_->stop().ok());
-    direct([&](sandbox::Loopback& discord) {
-        EXPECT_TRUE(discord.posted().empty());
-        EXPECT_EQ(discord.nickname(stage().guild, stage().bot.user), "");
-    });
-}
-
-TEST_F(Live, AChannelThatDoesNotAnswerLeavesNothingBehind) {
-    open(1);
-    discord::VoiceTiming timing;
-    timing.answer = milliseconds(200);
-    timing.open = milliseconds(200);
-    timing.discovery = milliseconds(10);
-    ASSERT_NO_FATAL_FAILURE(log_in(timing));
-    direct([&](sandbox::Loopback& discord) { discord.hold_voice_answers(stage().bot.user, true); });
-    const auto started = start();
-    ASSERT_FALSE(started.ok());
-    EXPECT_THAT(started.error().message, HasSubstr("Connect"));
-    EXPECT_EQ(status(), catalog::SessionStatus::failed);
-    EXPECT_FALSE(std::filesystem::exists(journal()));
-    direct([&](sandbox::Loopback& discord) {
-        EXPECT_EQ(discord.nickname(stage().guild, stage().bot.user), "");
-        ASSERT_EQ(discord.posted().size(), 1U);
-        EXPECT_THAT(discord.requests(),
-                    Contains(AllOf(Field(&sandbox::LoggedRequest::method, "DELETE"),
-                                   Field(&sandbox::LoggedRequest::path, HasSubstr(discord.posted()[0].id.text())))))
-            << "nothing was recorded: the notice is taken away";
-    });
 }
 
 TEST_F(Live, AKickEndsTheSessionComplete) {
@@ -294,7 +232,7 @@ TEST_F(Live, OtherGuildsAreNobodysBusiness) {
     ASSERT_TRUE(hears_more(50));
     ASSERT_TRUE(bot_->stop().ok());
     EXPECT_EQ(all<journal::Join>().size(), 1U);
-    EXPECT_EQ(catalog_->tracks(bot_->session())->size(), 1U);
+    EXPECT_EQ(rows_->tracks(bot_->session())->size(), 1U);
 }
 
 TEST_F(Live, WhatIsNotStoppedIsLeftAsByAKill) {
@@ -303,23 +241,13 @@ TEST_F(Live, WhatIsNotStoppedIsLeftAsByAKill) {
     const auto folder = journal();
     const auto heard = bot_->report().packets;
     bot_.reset();
-    EXPECT_EQ(catalog_->session(session)->status, catalog::SessionStatus::recording);
+    EXPECT_EQ(rows_->session(session)->status, catalog::SessionStatus::recording);
     EXPECT_FALSE(journal::is_locked(folder));
     const auto timeline = timeline::read(folder, seconds(300));
     ASSERT_TRUE(timeline.ok());
     EXPECT_FALSE(timeline->ended);
     EXPECT_TRUE(timeline->damages.empty());
     EXPECT_GE(timeline->counts_of(stage().players[0]).received, heard);
-}
-
-TEST_F(Live, AJournalThatCanNotBeOpenedIsSaidBeforeAnythingElse) {
-    open(1);
-    std::ofstream(folder_ / "journal") << "in the way";
-    ASSERT_NO_FATAL_FAILURE(log_in());
-    const auto started = start();
-    ASSERT_FALSE(started.ok());
-    EXPECT_EQ(status(), catalog::SessionStatus::failed);
-    direct([](sandbox::Loopback& discord) { EXPECT_TRUE(discord.posted().empty()); });
 }
 
 }  // namespace

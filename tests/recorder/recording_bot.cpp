@@ -37,6 +37,7 @@ struct RecordingBot::Impl {
     std::optional<discord::Rest> rest;
     std::unique_ptr<discord::Gateway> gateway;
     std::unique_ptr<Recorder> recorder;
+    std::optional<SessionId> session;  ///< the latest, also when its Recorder is gone
     net::Signal changed;  ///< ready, or not to be
     net::Signal logged_out;
     Status gateway_says = Ok{};
@@ -137,6 +138,7 @@ Result<Ok, StartError> RecordingBot::start(const Where& where, const std::option
     auto started = bot.thread.call([&] {
         bot.recorder = unfinished ? std::make_unique<Recorder>(bot.tools(), where, *unfinished)
                                   : std::make_unique<Recorder>(bot.tools(), where);
+        bot.session = bot.recorder->session();
         auto over = std::make_shared<std::promise<EndCause>>();
         bot.over = over->get_future().share();
         net::spawn(bot.thread.loop(), Impl::watch(&bot, std::move(over)));
@@ -170,7 +172,7 @@ bool RecordingBot::give_back_nicks(std::set<GuildId> recorded) {
 }
 
 const SessionId& RecordingBot::session() const {
-    return impl_->recorder->session();
+    return *impl_->session;
 }
 UnixTime RecordingBot::start_time() const {
     return impl_->recorder->start_time();
