@@ -112,6 +112,7 @@ recorder::Tools recorder_tools(const CorePtr& core, GuildId guild) {
                          core->config().capture.empty_end,
                          tools.ask_gateway,
                          {}};
+    made.gateway_is_up = tools.gateway_is_up;
     // Holds the Core, whose guilds the recorder reads; the table lets the recorder go, so this is no circle for long.
     made.tell = [core, guild](const recorder::Happening& happening) {
         Table& table = core->table(guild);
