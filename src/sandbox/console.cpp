@@ -9,6 +9,7 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "discord/json.h"
+#include "sandbox/console_words.h"
 
 namespace lestapenna::sandbox {
 
@@ -31,26 +32,6 @@ milliseconds span(const Json& order, const char* key) {
 double share(const Json& order, const char* key) {
     return std::clamp(json::number(order, key).value_or(0), 0.0, 1.0);
 }
-
-/// Whom an order is about; any of these words will do.
-std::optional<UserId> who(const Json& order) {
-    for (const char* const word : {"user", "bot", "person"}) {
-        if (const auto id = json::id<UserId>(order, word)) return id;
-    }
-    return std::nullopt;
-}
-
-/// On, unless it says off: {"do":"mute_udp","user":..} mutes.
-bool on(const Json& order, const char* key) {
-    return json::field(order, key) == nullptr || json::flag(order, key);
-}
-
-std::string name_of(const Json& order) {
-    return json::text(order, "do");
-}
-
-const std::string kNoUser = R"("user" must be an id as text)";
-const std::string kNoPermissions = R"("permissions" must be a number as text, like "3072")";
 
 }  // namespace
 
@@ -160,7 +141,7 @@ ChannelId Console::text_channel(const Json& order) const {
 
 Console::Reply Console::type(const Json& order) {
     const auto user = who(order);
-    if (!user) return kNoUser;
+    if (!user) return std::string(kNoUser);
     return Json{{"message_id", discord_.type(*user, text_channel(order), json::text(order, "text")).text()}};
 }
 
@@ -236,76 +217,6 @@ Console::Reply Console::suppress(const Json& order) {
     return Json();
 }
 
-// ---- who may do what
-
-Console::Reply Console::add_role(const Json& order) {
-    const auto permissions = json::decimal(order, "permissions");
-    if (!permissions) return kNoPermissions;
-    return Json{{"role_id", discord_.add_role(place_.guild, json::text(order, "name"), *permissions).text()}};
-}
-
-Console::Reply Console::set_role(const Json& order) {
-    const auto permissions = json::decimal(order, "permissions");
-    if (!permissions) return kNoPermissions;
-    const discord::RoleId everyone{place_.guild.value};
-    discord_.set_role(place_.guild, json::id<discord::RoleId>(order, "role").value_or(everyone), *permissions);
-    return Json();
-}
-
-Console::Reply Console::change_roles(const Json& order) {
-    const auto user = who(order);
-    const auto role = json::id<discord::RoleId>(order, "role");
-    if (!user || !role) return std::string(R"("user" and "role" must be ids as text)");
-    if (name_of(order) == "give_role") {
-        discord_.give_role(place_.guild, *user, *role);
-    } else {
-        discord_.take_role(place_.guild, *user, *role);
-    }
-    return Json();
-}
-
-Console::Reply Console::set_overwrite(const Json& order) {
-    discord::Overwrite overwrite{place_.guild.value, true};
-    if (const auto role = json::id<discord::RoleId>(order, "role")) overwrite.id = role->value;
-    if (const auto user = who(order)) overwrite = {user->value, false};
-    overwrite.allow = json::decimal(order, "allow").value_or(0);
-    overwrite.deny = json::decimal(order, "deny").value_or(0);
-    discord_.set_overwrite(voice_channel(order), overwrite);
-    return Json();
-}
-
-Console::Reply Console::set_user_limit(const Json& order) {
-    const auto limit = json::integer<int>(order, "limit");
-    if (!limit || *limit < 0) return std::string(R"("limit" must be a number, 0 or more)");
-    discord_.set_user_limit(voice_channel(order), *limit);
-    return Json();
-}
-
-Console::Reply Console::change_guild(const Json& order) {
-    if (const auto owner = json::id<UserId>(order, "owner")) discord_.set_owner(place_.guild, *owner);
-    if (const auto tier = json::integer<int>(order, "premium_tier")) discord_.set_premium_tier(place_.guild, *tier);
-    if (const auto& locale = json::text(order, "locale"); !locale.empty()) discord_.set_locale(place_.guild, locale);
-    return Json();
-}
-
-Console::Reply Console::refuse_direct(const Json& order) {
-    const auto user = who(order);
-    if (!user) return kNoUser;
-    discord_.refuse_direct(*user, on(order, "refuse"));
-    return Json();
-}
-
-Console::Reply Console::change_members(const Json& order) {
-    const auto user = who(order);
-    if (!user) return kNoUser;
-    if (name_of(order) == "add_member") {
-        discord_.add_member(place_.guild, *user);
-    } else {
-        discord_.remove_member(place_.guild, *user);
-    }
-    return Json();
-}
-
 // ---- trouble
 
 Console::Reply Console::gateway_trouble(const Json& order) {
@@ -360,7 +271,7 @@ Console::Reply Console::forwarding(const Json& order) {
 Console::Reply Console::speaking_news(const Json& order) {
     constexpr std::array kNames{"at_once", "late", "never"};
     const auto user = who(order);
-    if (!user) return kNoUser;
+    if (!user) return std::string(kNoUser);
     const auto* const when = std::ranges::find(kNames, json::text(order, "when"));
     if (when == kNames.end()) return std::string(R"("when" must be at_once, late or never)");
     constexpr milliseconds kLate{500};
@@ -414,7 +325,7 @@ Console::Reply Console::rate_limit(const Json& order) {
 
 Console::Reply Console::where(const Json& order) {
     const auto user = who(order);
-    if (!user) return kNoUser;
+    if (!user) return std::string(kNoUser);
     const auto state = discord_.voice_state(place_.guild, *user);
     return Json{{"channel_id", state && state->channel ? Json(state->channel->text()) : Json(nullptr)},
                 {"nick", discord_.nickname(place_.guild, *user)}};

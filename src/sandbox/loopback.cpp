@@ -1,20 +1,13 @@
 #include "sandbox/loopback.h"
 
-#include <algorithm>
-#include <cassert>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
 #include "discord/gateway.h"
-#include "net/server.h"
-#include "sandbox/loopback_gateway.h"
-#include "sandbox/loopback_rest.h"
-#include "sandbox/payloads.h"
+#include "sandbox/loopback_impl.h"
 #include "sandbox/permissions.h"
-#include "sandbox/voice_desk.h"
-#include "sandbox/world.h"
 
 namespace lestapenna::sandbox {
 
@@ -27,50 +20,6 @@ constexpr std::uint32_t kMembersIntent = 1U << 1;
 constexpr std::size_t kVoiceServers = 2;  // the least that makes a change of server one
 
 }  // namespace
-
-/// Ties the parts together: what happens in one is told to the others. Parts hold references to it only in hooks, which
-/// are not called after stop().
-struct Loopback::Impl : std::enable_shared_from_this<Impl> {
-    Impl(net::Loop& on, LoopbackOptions with) : loop(on), options(std::move(with)), world(options.seed) {}
-
-    Status start();
-    void stop();
-
-    Result<std::vector<std::unique_ptr<VoiceServer>>> start_voice_servers();
-    MainGateway::Hooks gateway_hooks();
-    VoiceDesk::Tell desk_tells();
-    RestApi::Hooks rest_hooks();
-
-    void tell_voice_state(const discord::VoiceState& state);
-    void tell_voice_server(UserId user, const std::string& session, const discord::VoiceServer& server);
-    void tell_person(GuildId guild, UserId person, discord::Event event);
-    void tell_message(const WorldMessage& message, const char* event);
-    void tell_deleted(ChannelId channel, MessageId id);
-    void tell_member(GuildId guild, UserId user);
-    void tell_channel(ChannelId channel, const char* event);
-    void change_guild(GuildId guild, const std::function<void(WorldGuild&)>& change);
-    void tell_role(GuildId guild, discord::RoleId role, const char* event);
-    void tell_of_member(GuildId guild, UserId user);
-    UserId add_user(std::string name, bool bot, std::optional<GuildId> only = std::nullopt);
-    ChannelId add_channel(GuildId guild, discord::ChannelKind kind, std::string name, int user_limit);
-
-    /// The client of a person in a guild.
-    struct Client {
-        std::string session_id;
-        std::function<void(const discord::Event&)> on_event;
-    };
-
-    net::Loop& loop;
-    LoopbackOptions options;
-    World world;
-    Addresses addresses;
-    std::shared_ptr<MainGateway> gateway;
-    std::shared_ptr<RestApi> rest;
-    std::shared_ptr<VoiceDesk> desk;
-    std::optional<net::Server> server;
-    std::map<std::pair<GuildId, UserId>, Client> clients;
-    bool stopped = false;
-};
 
 // ---- starting and stopping
 
@@ -215,6 +164,18 @@ void Loopback::Impl::tell_member(GuildId guild, UserId user) {
         });
 }
 
+void Loopback::Impl::tell_arrival(GuildId guild, UserId user) {
+    Json member = payloads::member(world, *world.guild(guild), user);
+    member["guild_id"] = guild.text();
+    gateway->tell_guild(guild, "GUILD_MEMBER_ADD", kMembersIntent, member);
+}
+
+void Loopback::Impl::tell_departure(GuildId guild, UserId user) {
+    gateway->tell_guild(guild, "GUILD_MEMBER_REMOVE", kMembersIntent,
+                        Json{{"guild_id", guild.text()}, {"user", payloads::user(*world.user(user))}});
+    gateway->tell_bot(user, "GUILD_DELETE", intents::guilds, Json{{"id", guild.text()}});
+}
+
 void Loopback::Impl::change_guild(GuildId guild, const std::function<void(WorldGuild&)>& change) {
     auto* const known = world.guild(guild);
     if (known == nullptr) return;
@@ -250,213 +211,6 @@ Loopback::~Loopback() {
 
 const Addresses& Loopback::addresses() const {
     return impl_->addresses;
-}
-
-// ---- the world
-
-GuildId Loopback::add_guild(std::string name) {
-    return impl_->world.add_guild(std::move(name));
-}
-
-ChannelId Loopback::Impl::add_channel(GuildId guild, discord::ChannelKind kind, std::string name, int user_limit) {
-    const auto id = world.add_channel(guild, kind, std::move(name), user_limit);
-    tell_channel(id, "CHANNEL_CREATE");
-    return id;
-}
-
-ChannelId Loopback::add_text_channel(GuildId guild, std::string name) {
-    return impl_->add_channel(guild, discord::ChannelKind::text, std::move(name), 0);
-}
-
-ChannelId Loopback::add_voice_channel(GuildId guild, std::string name, int user_limit) {
-    const auto id = impl_->add_channel(guild, discord::ChannelKind::voice, std::move(name), user_limit);
-    (void)impl_->desk->server_of(id);  // in the order they are made: neighbours get different servers
-    return id;
-}
-
-ChannelId Loopback::add_stage_channel(GuildId guild, std::string name) {
-    const auto id = impl_->add_channel(guild, discord::ChannelKind::stage, std::move(name), 0);
-    (void)impl_->desk->server_of(id);
-    return id;
-}
-
-void Loopback::Impl::tell_of_member(GuildId guild, UserId user) {
-    Json member = payloads::member(world, *world.guild(guild), user);
-    member["guild_id"] = guild.text();
-    gateway->tell_guild(guild, "GUILD_MEMBER_ADD", kMembersIntent, member);
-}
-
-UserId Loopback::Impl::add_user(std::string name, bool bot, std::optional<GuildId> only) {
-    const auto id = world.add_user(std::move(name), bot, only);
-    for (const auto guild : world.guilds_of(id)) tell_of_member(guild, id);
-    return id;
-}
-
-UserId Loopback::add_person(std::string name, std::optional<GuildId> only) {
-    return impl_->add_user(std::move(name), false, only);
-}
-
-void Loopback::add_member(GuildId guild, UserId user) {
-    World& world = impl_->world;
-    if (world.guild(guild) == nullptr || world.user(user) == nullptr || world.is_member(guild, user)) return;
-    world.add_member(guild, user);
-    impl_->tell_of_member(guild, user);
-    impl_->gateway->tell_arrival(guild, user);
-}
-
-void Loopback::remove_member(GuildId guild, UserId user) {
-    if (!impl_->world.is_member(guild, user)) return;
-    impl_->desk->kick(guild, user);
-    impl_->world.remove_member(guild, user);
-    impl_->gateway->tell_guild(guild, "GUILD_MEMBER_REMOVE", kMembersIntent,
-                               Json{{"guild_id", guild.text()}, {"user", payloads::user(*impl_->world.user(user))}});
-    impl_->gateway->tell_bot(user, "GUILD_DELETE", intents::guilds, Json{{"id", guild.text()}});
-}
-
-Loopback::Bot Loopback::add_bot(std::string name) {
-    const auto id = impl_->add_user(std::move(name), true);
-    return {id, impl_->world.user(id)->token};
-}
-
-void Loopback::remove_channel(ChannelId channel) {
-    if (impl_->world.channel(channel) == nullptr) return;
-    impl_->desk->empty_channel(channel);
-    impl_->tell_channel(channel, "CHANNEL_DELETE");
-    impl_->world.remove_channel(channel);
-}
-
-std::optional<discord::VoiceState> Loopback::voice_state(GuildId guild, UserId user) const {
-    const auto* const state = impl_->world.voice_state(guild, user);
-    return state == nullptr ? std::nullopt : std::optional(*state);
-}
-
-std::string Loopback::nickname(GuildId guild, UserId user) const {
-    const World& world = impl_->world;
-    return world.is_member(guild, user) ? world.guild(guild)->members.at(user).nick : std::string();
-}
-
-// ---- what people do
-
-void Loopback::set_voice(GuildId guild, UserId person, std::optional<ChannelId> channel,
-                         std::function<void(const discord::Event&)> on_event, bool self_deaf) {
-    auto& client = impl_->clients[{guild, person}];
-    if (client.session_id.empty()) client.session_id = impl_->world.secret(32);
-    client.on_event = std::move(on_event);
-    impl_->desk->ask({guild, person, client.session_id, channel, false, self_deaf});
-}
-
-MessageId Loopback::type(UserId person, ChannelId channel, std::string text) {
-    WorldMessage draft;
-    draft.channel = channel;
-    draft.author = person;
-    draft.content = std::move(text);
-    const auto& message = impl_->world.add_message(std::move(draft));
-    impl_->tell_message(message, "MESSAGE_CREATE");
-    return message.id;
-}
-
-std::uint64_t Loopback::use_command(UserId person, ChannelId channel, UserId bot, std::string name,
-                                    nlohmann::json options, std::string locale) {
-    WorldInteraction draft;
-    draft.bot = bot;
-    draft.user = person;
-    draft.channel = channel;
-    draft.command = std::move(name);
-    draft.locale = std::move(locale);
-    const auto& asked = impl_->world.add_interaction(std::move(draft));
-    std::string id;
-    for (const auto& command : impl_->rest->commands(bot)) {
-        if (command.value("name", "") == asked.command) id = command.value("id", "");
-    }
-    if (id.empty()) id = std::to_string(impl_->world.next_id());  // unregistered: the bot may still want to answer
-    if (!options.is_array()) options = nlohmann::json::array();
-    impl_->gateway->tell_bot(bot, "INTERACTION_CREATE", 0, payloads::interaction(impl_->world, asked, id, options));
-    return asked.id;
-}
-
-void Loopback::refuse_direct(UserId person, bool refuses) {
-    if (auto* const user = impl_->world.user(person)) user->refuses_direct = refuses;
-}
-
-// ---- who may do what
-
-discord::RoleId Loopback::add_role(GuildId guild, std::string name, std::uint64_t permissions) {
-    const auto id = impl_->world.add_role(guild, std::move(name), permissions);
-    if (impl_->world.guild(guild) != nullptr) impl_->tell_role(guild, id, "GUILD_ROLE_CREATE");
-    return id;
-}
-
-void Loopback::set_role(GuildId guild, discord::RoleId role, std::uint64_t permissions) {
-    auto* const known = impl_->world.role(guild, role);
-    if (known == nullptr) return;
-    known->permissions = permissions;
-    impl_->tell_role(guild, role, "GUILD_ROLE_UPDATE");
-}
-
-void Loopback::remove_role(GuildId guild, discord::RoleId role) {
-    if (impl_->world.role(guild, role) == nullptr || role.value == guild.value) return;
-    impl_->world.remove_role(guild, role);
-    impl_->gateway->tell_guild(guild, "GUILD_ROLE_DELETE", intents::guilds,
-                               Json{{"guild_id", guild.text()}, {"role_id", role.text()}});
-}
-
-void Loopback::give_role(GuildId guild, UserId user, discord::RoleId role) {
-    if (impl_->world.role(guild, role) == nullptr || !impl_->world.is_member(guild, user)) return;
-    impl_->world.guild(guild)->members.at(user).roles.insert(role);
-    impl_->tell_member(guild, user);
-}
-
-void Loopback::take_role(GuildId guild, UserId user, discord::RoleId role) {
-    if (!impl_->world.is_member(guild, user)) return;
-    impl_->world.guild(guild)->members.at(user).roles.erase(role);
-    impl_->tell_member(guild, user);
-}
-
-void Loopback::set_overwrite(ChannelId channel, discord::Overwrite overwrite) {
-    auto* const place = impl_->world.channel(channel);
-    if (place == nullptr || !place->guild) return;
-    std::erase_if(place->overwrites, [&](const discord::Overwrite& one) {
-        return one.id == overwrite.id && one.for_role == overwrite.for_role;
-    });
-    if ((overwrite.allow | overwrite.deny) != 0) place->overwrites.push_back(overwrite);
-    impl_->tell_channel(channel, "CHANNEL_UPDATE");
-}
-
-void Loopback::set_user_limit(ChannelId channel, int most) {
-    auto* const place = impl_->world.channel(channel);
-    if (place == nullptr || !place->guild) return;
-    place->user_limit = most;
-    impl_->tell_channel(channel, "CHANNEL_UPDATE");
-}
-
-void Loopback::set_owner(GuildId guild, UserId owner) {
-    impl_->change_guild(guild, [&](WorldGuild& known) { known.owner = owner; });
-}
-
-void Loopback::set_premium_tier(GuildId guild, int tier) {
-    impl_->change_guild(guild, [&](WorldGuild& known) { known.premium_tier = tier; });
-}
-
-void Loopback::set_locale(GuildId guild, std::string locale) {
-    impl_->change_guild(guild, [&](WorldGuild& known) { known.locale = std::move(locale); });
-}
-
-// ---- what moderators do
-
-void Loopback::move(GuildId guild, UserId user, ChannelId to, std::uint16_t close_code) {
-    impl_->desk->move(guild, user, to, close_code);
-}
-
-void Loopback::kick_from_voice(GuildId guild, UserId user) {
-    impl_->desk->kick(guild, user);
-}
-
-void Loopback::deafen(GuildId guild, UserId user, bool deaf) {
-    impl_->desk->deafen(guild, user, deaf);
-}
-
-void Loopback::suppress(GuildId guild, UserId user, bool suppress) {
-    impl_->desk->suppress(guild, user, suppress);
 }
 
 // ---- trouble
