@@ -17,7 +17,8 @@ using payloads::Json;
 namespace {
 
 constexpr std::uint32_t kMembersIntent = 1U << 1;
-constexpr std::size_t kVoiceServers = 2;  // the least that makes a change of server one
+constexpr std::size_t kLargestRequest = 128U << 20;  // the biggest file of all is 100 MiB
+constexpr std::size_t kVoiceServers = 2;             // the least that makes a change of server one
 
 }  // namespace
 
@@ -49,7 +50,9 @@ Status Loopback::Impl::start() {
     handlers.websocket = [main = gateway](net::HttpRequest request, std::unique_ptr<net::WebSocket> socket) {
         return main->serve(std::move(request), std::move(socket));
     };
-    auto listening = net::Server::listen(loop, net::ServerOptions{}, std::move(handlers));
+    net::ServerOptions how;
+    how.max_body_bytes = kLargestRequest;
+    auto listening = net::Server::listen(loop, std::move(how), std::move(handlers));
     if (!listening) return listening.error();
     server = std::move(*listening);
     addresses.api_base = fmt::format("http://127.0.0.1:{}/api/v10", server->port());

@@ -112,6 +112,11 @@ TEST_F(Permissions, RolesGiveAndTake) {
 
 TEST_F(Permissions, FilesNeedLeaveAndMayNotBeTooBig) {
     constexpr std::size_t kMiB = 1U << 20;
+    WorldGuild any;
+    for (const auto& [tier, most] : {std::pair{0, 10U}, {1, 10U}, {2, 50U}, {3, 100U}}) {
+        any.premium_tier = tier;
+        EXPECT_EQ(largest_file(&any), most * kMiB);
+    }
     EXPECT_EQ(attach(text, 10 * kMiB).status, 200);
     EXPECT_EQ(discord->posted().back().file_bytes, std::vector<std::size_t>{10 * kMiB});
     expect_error(attach(text, 10 * kMiB + 1), 413, 40005);
@@ -120,7 +125,8 @@ TEST_F(Permissions, FilesNeedLeaveAndMayNotBeTooBig) {
     ASSERT_TRUE(run_until([&] { return shard->has("GUILD_UPDATE"); }));
     EXPECT_EQ(shard->dispatches("GUILD_UPDATE")[0]["premium_tier"], 2);
     EXPECT_EQ(attach(text, 10 * kMiB + 1).status, 200);
-    expect_error(attach(text, 50 * kMiB + 1), 413, 40005);
+    discord->set_premium_tier(guild, 3);
+    EXPECT_EQ(attach(text, 50 * kMiB + 1).status, 200);
     deny(text, permission::attach_files);
     expect_error(attach(text, 3), 403, 50013);
 }
