@@ -49,6 +49,10 @@ std::string_view advice(int status, int code) {
         case 50001:
         case 50013:
             return "; give the bot that permission in the server or the channel";
+        case 10015:
+        case 10062:
+        case 50027:  // a 401, but the bot's own token is fine
+            return "; the slash command was given too long ago to be answered (3 s, then 15 minutes)";
         default:
             break;
     }

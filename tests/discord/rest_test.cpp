@@ -93,6 +93,8 @@ TEST(RestAnswers, ErrorsSayWhatHappened) {
     EXPECT_EQ(missing.code, 50013);
     EXPECT_NE(missing.message.find("GET /x with status 403, code 50013: Missing Permissions"), std::string::npos)
         << missing.message;
+    const auto late = error_of("POST /x", response(401, {}, R"({"message":"Invalid Webhook Token","code":50027})"));
+    EXPECT_NE(late.message.find("too long ago"), std::string::npos) << "not the bot's own token";
     const auto invalid = error_of("POST /y", response(400, {}, R"({"code":50035,"message":"Invalid Form Body",
         "errors":{"embeds":{"0":{"title":{"_errors":[{"code":"X","message":"Must be 256 or fewer."}]}}}}})"));
     EXPECT_NE(invalid.message.find("embeds.0.title: Must be 256 or fewer."), std::string::npos) << invalid.message;
