@@ -1,10 +1,11 @@
 // What recording costs while it goes on: one process is a Discord on loopback with N players who never stop talking,
-// six to a table; this process is the bot that records all tables. Prints CPU, memory and losses of the bot alone.
+// six to a table, the first of whom types $ascolta; this process is the bot, all of it (cli/service.h), rotation with
+// its chunks included when it is run for longer than that. Prints CPU, memory and losses of the bot alone.
 //
 //     bench_live [PLAYERS] [SECONDS] [REPORT_EVERY]
 //
-// CPU is the process's (all threads: loop, journal, syncs) and the loop thread's, in percent of one core, over the time
-// in which everybody talks. Memory is resident. The players' process is not counted. Figures of one run, for humans.
+// CPU is the process's, in percent of one core, over the time in which everybody talks. Memory is resident. The
+// players' process is not counted. Figures of one run, for humans.
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -25,12 +26,10 @@
 
 #include "audio/opus.h"
 #include "base/log.h"
-#include "catalog/catalog.h"
-#include "discord/gateway.h"
-#include "discord/guilds.h"
-#include "journal/writer.h"
-#include "net/blocking.h"
-#include "recorder/recorder.h"
+#include "cli/service.h"
+#include "discord/voice.h"
+#include "net/http_client.h"
+#include "net/loop_thread.h"
 #include "sandbox/loopback.h"
 
 namespace lestapenna {
@@ -87,15 +86,18 @@ net::Task<> talk(Talker& talker, const std::vector<std::vector<std::uint8_t>>& s
     }
 }
 
-net::Task<> stop_when_told(net::Loop& loop, int from, bool& stop, std::thread& reader) {
-    net::Signal told(loop);
-    reader = std::thread([&loop, &told, from] {
-        char byte = 0;
-        while (::read(from, &byte, 1) < 0 && errno == EINTR) {
-        }
-        boost::asio::post(loop, [&told] { told.set(); });
+/// A byte: everybody types $ascolta. The end: everybody stops.
+net::Task<> do_as_told(net::Loop& loop, int from, const std::function<net::Task<>()>& begin, bool& stop,
+                       std::thread& reader) {
+    net::Signal begun(loop);
+    net::Signal over(loop);
+    reader = std::thread([&loop, &begun, &over, from] {
+        for (char byte = 0; ::read(from, &byte, 1) == 1;) boost::asio::post(loop, [&begun] { begun.set(); });
+        boost::asio::post(loop, [&over] { over.set(); });
     });
-    co_await told.wait();
+    co_await begun.wait();
+    co_await begin();
+    co_await over.wait();
     stop = true;
     co_await net::sleep_for(seconds(5));  // the bot says good-bye first
     loop.stop();
@@ -118,7 +120,6 @@ net::Task<> stop_when_told(net::Loop& loop, int from, bool& stop, std::thread& r
     }
     const auto bot = discord.add_bot("Lestapenna");
     card["token"] = bot.token;
-    card["self"] = bot.user.text();
     card["api_base"] = discord.addresses().api_base;
     card["ca"] = discord.addresses().ca_pem;
 
@@ -126,11 +127,13 @@ net::Task<> stop_when_told(net::Loop& loop, int from, bool& stop, std::thread& r
     Deaf deaf;
     bool stop = false;
     std::uint64_t sent = 0;
+    std::vector<UserId> people;
     std::vector<std::unique_ptr<Talker>> talkers;
     for (std::size_t i = 0; i < players; ++i) {
         const GuildId guild = guilds[i / kTable];
         const auto channel = *ChannelId::parse(card["tables"][i / kTable][2].get<std::string>());
         const UserId person = discord.add_person(fmt::format("Giocatore {}", i));
+        people.push_back(person);
         talkers.push_back(std::make_unique<Talker>());
         Talker& talker = *talkers.back();
         discord::VoiceOptions options;
@@ -153,8 +156,17 @@ net::Task<> stop_when_told(net::Loop& loop, int from, bool& stop, std::thread& r
     }
     const std::string line = card.dump() + "\n";
     if (::write(out, line.data(), line.size()) < 0) fail("no reader");
+    // Discord takes 120 messages a minute from a gateway; faster than this the last tables would wait for it.
+    const nanoseconds gap = tables > 50 ? milliseconds(550) : milliseconds(20);
+    const std::function<net::Task<>()> begin = [&]() -> net::Task<> {
+        for (std::size_t i = 0; i < tables; ++i) {
+            const auto text = *ChannelId::parse(card["tables"][i][1].get<std::string>());
+            discord.type(people[i * kTable], text, "$ascolta");
+            co_await net::sleep_for(gap);
+        }
+    };
     std::thread reader;
-    net::spawn(loop, stop_when_told(loop, in, stop, reader));
+    net::spawn(loop, do_as_told(loop, in, begin, stop, reader));
     loop.run();
     reader.join();
     const std::string end = fmt::format("{}\n", sent);
@@ -187,148 +199,91 @@ std::string read_line(int from) {
     return line;
 }
 
+/// The sum of a metric's samples, of those with `label` where one is named.
+double metric(const std::string& text, const std::string& name, const std::string& label = {}) {
+    double sum = 0;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with(name) || line.find(label) == std::string::npos) continue;
+        sum += std::strtod(line.c_str() + line.rfind(' '), nullptr);
+    }
+    return sum;
+}
+
 class Bot {
   public:
-    Bot(const nlohmann::json& card, std::filesystem::path folder) : card_(card), folder_(std::move(folder)) {
-        std::filesystem::create_directories(folder_);
-        auto catalog = catalog::Catalog::open(folder_ / "catalog.sqlite");
-        if (!catalog) fail(catalog.error().message);
-        catalog_.emplace(std::move(*catalog));
-        discord::RestOptions rest;
-        rest.token = card_["token"];
-        rest.api_base = card_["api_base"];
-        auto made = discord::Rest::make(loop_, rest);
-        if (!made) fail(made.error().message);
-        rest_.emplace(std::move(*made));
-        discord::GatewayOptions gateway;
-        gateway.token = card_["token"];
-        gateway_.emplace(loop_, *rest_, gateway, [this](const discord::Event& event) {
-            guilds_.apply(event);
-            for (auto& recorder : recorders_) recorder->on_event(event);
-        });
-    }
-
-    /// Records for `length`, reporting every `every`.
-    void run(std::size_t players, seconds length, seconds every) {
-        players_ = players;
-        net::spawn(loop_, log_in());
-        net::spawn(loop_, record(length, every));
-        loop_.run();
-    }
-    [[nodiscard]] std::uint64_t packets() const { return packets_; }
-
-  private:
-    net::Task<> log_in() { (void)co_await gateway_->run(); }
-
-    net::Task<> start_one(recorder::Recorder& recorder) {
-        const auto started = co_await recorder.start();
-        if (!started) fail(started.error().message);
-        ++started_;
-    }
-
-    net::Task<> record(seconds length, seconds every) {
+    Bot(const nlohmann::json& card, const std::filesystem::path& folder) : tables_(card["tables"].size()) {
+        config_.data.dir = folder;
+        config_.discord.token = Secret(card["token"].get<std::string>());
+        config_.discord.api_base = card["api_base"];
+        config_.web.listen = config_.web.admin_listen = {"127.0.0.1", 0};
+        cli::ServiceOptions options;
+        options.extra_ca_pem = card["ca"];
         const double before = resident_mb();
-        while (!gateway_->ready() || guilds_.ids().size() < card_["tables"].size())
-            co_await net::sleep_for(milliseconds(50));
-        for (const auto& table : card_["tables"]) {
-            const recorder::Where where{*GuildId::parse(table[0].get<std::string>()),
-                                        *ChannelId::parse(table[2].get<std::string>()),
-                                        *ChannelId::parse(table[1].get<std::string>()),
-                                        {},
-                                        "en"};
-            const GuildId guild = where.guild;
-            discord::VoiceOptions voice;
-            voice.trust.extra_ca_pem = card_["ca"];
-            recorder::Tools tools{loop_,
-                                  blocking_,
-                                  *rest_,
-                                  guilds_,
-                                  *catalog_,
-                                  committer_,
-                                  folder_ / "journal",
-                                  {},
-                                  voice,
-                                  *UserId::parse(card_["self"].get<std::string>()),
-                                  std::chrono::minutes(5),
-                                  [this](GuildId to, std::optional<ChannelId> channel) {
-                                      gateway_->update_voice_state(to, channel, true, false);
-                                  },
-                                  {}};
-            recorders_.push_back(std::make_unique<recorder::Recorder>(std::move(tools), where));
-            (void)guild;
+        auto service = cli::Service::open(config_, options);
+        if (!service) fail(service.error().message);
+        service_ = std::move(*service);
+        if (!service_->logged_in_within(seconds(30))) fail("the bot does not log in");
+        before_ = before;
+        asker_.call([&] { client_ = std::make_unique<net::HttpClient>(asker_.loop(), net::HttpClientOptions{}); });
+    }
+    ~Bot() {
+        asker_.call([&] { client_.reset(); });
+    }
+    Bot(const Bot&) = delete;
+    Bot& operator=(const Bot&) = delete;
+
+    void wait_until_all_record() {
+        for (;;) {
+            const auto busy = service_->busy();
+            if (!busy) fail(busy.error().message);
+            if (busy->sessions == tables_) return;
+            std::this_thread::sleep_for(milliseconds(50));
         }
-        for (auto& recorder : recorders_) {
-            net::spawn(loop_, start_one(*recorder));
-            // Discord takes 120 messages a minute from a gateway; faster than this the last tables would wait for it.
-            if (recorders_.size() > 50) co_await net::sleep_for(milliseconds(550));
-        }
-        while (started_ < recorders_.size()) co_await net::sleep_for(milliseconds(50));
-        co_await net::sleep_for(seconds(3));
-        std::printf("%zu players at %zu tables; resident %.1f MB before, %.1f MB when all talk\n", players_,
-                    recorders_.size(), before, resident_mb());
+    }
+    /// Measures for `length`, reporting every `every`.
+    void measure(std::size_t players, seconds length, seconds every) {
+        std::this_thread::sleep_for(seconds(3));
         const double base = resident_mb();
+        std::printf("%zu players at %zu tables; resident %.1f MB before, %.1f MB when all talk\n", players, tables_,
+                    before_, base);
         for (seconds done{0}; done < length; done += every) {
             const BootTime from = BootClock::now();
             const double process = cpu_of(CLOCK_PROCESS_CPUTIME_ID);
-            const double loop = cpu_of(CLOCK_THREAD_CPUTIME_ID);
-            const std::uint64_t packets = heard();
-            co_await net::sleep_for(every);
+            const double packets = heard();
+            std::this_thread::sleep_for(every);
             const double wall = std::chrono::duration<double>(BootClock::now() - from).count();
             const double cpu = (cpu_of(CLOCK_PROCESS_CPUTIME_ID) - process) / wall * 100;
-            const double loop_cpu = (cpu_of(CLOCK_THREAD_CPUTIME_ID) - loop) / wall * 100;
-            const auto per_second = static_cast<double>(heard() - packets) / wall;
+            const std::string now = metrics();
+            const double per_second = (heard() - packets) / wall;
             std::printf(
-                "%5lld s: %.0f packets/s, CPU %.2f %% of a core (loop %.2f %%), %.4f %% a player, %.1f us a packet; "
-                "resident %.1f MB, %.1f kB a player; kernel drops %llu, refused %llu\n",
-                static_cast<long long>((done + every).count()), per_second, cpu, loop_cpu,
-                cpu / static_cast<double>(players_), cpu / 100 / per_second * 1e6, resident_mb(),
-                (base - before) * 1e3 / static_cast<double>(players_), static_cast<unsigned long long>(drops()),
-                static_cast<unsigned long long>(refused()));
+                "%5lld s: %.0f packets/s, CPU %.2f %% of a core, %.4f %% a player, %.1f us a packet; resident %.1f MB, "
+                "%.1f kB a player; kernel drops %.0f, refused %.0f\n",
+                static_cast<long long>((done + every).count()), per_second, cpu, cpu / static_cast<double>(players),
+                cpu / 100 / per_second * 1e6, resident_mb(), (base - before_) * 1e3 / static_cast<double>(players),
+                metric(now, "lestapenna_packets_total", "dropped_by_kernel"),
+                metric(now, "lestapenna_packets_total", "refused"));
             std::fflush(stdout);
         }
-        tell_players_to_stop();
-        co_await net::sleep_for(seconds(1));
-        packets_ = heard();
-        for (auto& recorder : recorders_) (void)co_await recorder->stop();
-        recorders_.clear();
-        gateway_->stop();
-        co_await net::sleep_for(milliseconds(200));
-        loop_.stop();
     }
-
-    [[nodiscard]] std::uint64_t heard() const {
-        return sum([](const auto& report) { return report.packets; });
-    }
-    [[nodiscard]] std::uint64_t refused() const {
-        return sum([](const auto& report) { return report.refused; });
-    }
-    [[nodiscard]] std::uint64_t drops() const {
-        return sum([](const auto& report) { return report.voice.kernel_drops; });
-    }
-    template <class What>
-    [[nodiscard]] std::uint64_t sum(const What& what) const {
-        std::uint64_t total = 0;
-        for (const auto& recorder : recorders_) total += what(recorder->report());
-        return total;
-    }
-
-  public:
-    std::function<void()> tell_players_to_stop;
+    [[nodiscard]] double heard() { return metric(metrics(), "lestapenna_packets_total", "accepted"); }
 
   private:
-    const nlohmann::json& card_;
-    std::filesystem::path folder_;
-    net::Loop loop_;
-    net::Blocking blocking_;
-    journal::Committer committer_;
-    std::optional<catalog::Catalog> catalog_;
-    std::optional<discord::Rest> rest_;
-    discord::Guilds guilds_;
-    std::optional<discord::Gateway> gateway_;
-    std::vector<std::unique_ptr<recorder::Recorder>> recorders_;
-    std::size_t started_ = 0;
-    std::size_t players_ = 0;
-    std::uint64_t packets_ = 0;
+    std::string metrics() {
+        net::HttpRequest request;
+        request.method = "GET";
+        request.target = fmt::format("http://127.0.0.1:{}/metrics", service_->admin_port());
+        auto answer = asker_.wait(client_->send(std::move(request), seconds(10)));
+        if (!answer) fail(answer.error().message);
+        return std::move(answer->body);
+    }
+
+    std::size_t tables_;
+    Config config_;
+    std::unique_ptr<cli::Service> service_;
+    net::LoopThread asker_;
+    std::unique_ptr<net::HttpClient> client_;
+    double before_ = 0;
 };
 
 void measure(std::size_t players, seconds length, seconds every) {
@@ -349,11 +304,12 @@ void measure(std::size_t players, seconds length, seconds every) {
     if (::mkdtemp(folder.data()) == nullptr) fail("no temporary folder");
     {
         Bot bot(card, folder);
-        bot.tell_players_to_stop = [&] { ::close(in[1]); };
-        bot.run(players, length, every);
-        // The greeting's five silence frames of each player are packets too, and not among those said.
-        std::printf("said %s packets, journaled %llu\n", read_line(out[0]).c_str(),
-                    static_cast<unsigned long long>(bot.packets()));
+        if (::write(in[1], "a", 1) != 1) fail("the players are gone");
+        bot.wait_until_all_record();
+        bot.measure(players, length, every);
+        ::close(in[1]);
+        const std::string said = read_line(out[0]);
+        std::printf("said %s packets, journaled %.0f\n", said.c_str(), bot.heard());
     }
     ::waitpid(child, nullptr, 0);
     std::filesystem::remove_all(folder);

@@ -1,7 +1,6 @@
-// A table whose journal grows under our hands, as a recorder would write it: joins, leaves, a clock record each second.
+// Around a journal that grows: data folder, catalog, and a store that counts.
 #pragma once
 
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,10 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "buzz.h"
-#include "journal/writer.h"
-#include "rtp/packet.h"
-#include "sandbox/line.h"
+#include "growing_journal.h"
 #include "support.h"
 #include "workflows/keep_up.h"
 #include "workflows/master.h"
@@ -79,6 +75,9 @@ class Desk {
         work.threads = threads;
         return {config_, *catalog_, *store_, work};
     }
+    [[nodiscard]] test::GrowingJournal journal(UnixTime start, std::vector<journal::Record> records) const {
+        return {journal_root(config_), id_, start, std::move(records)};
+    }
     void finish() {
         auto session = Session::open(tools(), id_);
         ASSERT_TRUE(session.ok()) << session.error().message;
@@ -102,69 +101,6 @@ class Desk {
     Config config_;
     std::unique_ptr<catalog::Catalog> catalog_;
     std::unique_ptr<CountingStore> store_;
-};
-
-/// All that a recorder would journal of a table, but for its End, in order of time. Views `table`.
-inline std::vector<journal::Record> records_of(const sandbox::SimulatedTable& table,
-                                               std::vector<journal::Record> events) {
-    std::vector<journal::Record> all = std::move(events);
-    for (const auto& sender : table.senders) all.emplace_back(journal::Binding{BootTime{}, sender.ssrc, sender.user});
-    for (const sandbox::Arrival& arrival : table.arrivals) {
-        const rtp::Parsed parsed = rtp::parse(arrival.datagram);
-        journal::Packet packet;
-        packet.ssrc = parsed.header.ssrc;
-        packet.seq = parsed.header.seq;
-        packet.rtp_timestamp = parsed.header.timestamp;
-        packet.arrival = BootTime{arrival.time - table.start_time};
-        packet.payload = parsed.payload;
-        packet.payload_size = static_cast<std::uint16_t>(parsed.payload.size());
-        all.emplace_back(packet);
-    }
-    const auto length = std::chrono::floor<seconds>(table.length);
-    for (seconds at{0}; at <= length; ++at) {
-        all.emplace_back(journal::Clock{BootTime{at}, table.start_time + at});
-    }
-    std::ranges::stable_sort(all, {}, [](const journal::Record& record) { return journal::time_of(record); });
-    return all;
-}
-
-/// A journal in the making.
-class GrowingJournal {
-  public:
-    GrowingJournal(Desk& desk, UnixTime start, std::vector<journal::Record> records)
-        : records_(std::move(records)), committer_(1) {
-        auto writer =
-            journal::Writer::open(committer_, journal_root(desk.config()), {desk.id(), start, BootTime{}, BootId{}});
-        EXPECT_TRUE(writer.ok()) << writer.error().message;
-        writer_.emplace(std::move(*writer));
-    }
-    /// What happens until then is durable.
-    void grow_to(nanoseconds time) {
-        for (; next_ < records_.size() && journal::time_of(records_[next_]) <= BootTime{time}; ++next_) {
-            append(records_[next_]);
-        }
-        EXPECT_TRUE(writer_->flush().ok());
-    }
-    [[nodiscard]] bool done() const { return next_ == records_.size(); }
-    void end() {
-        grow_to(nanoseconds::max());
-        append(journal::End{journal::time_of(records_.back())});
-        EXPECT_TRUE(writer_->flush().ok());
-        writer_.reset();
-    }
-    /// As a kill would leave it.
-    void cut_off() { writer_.reset(); }
-    journal::Committer& committer() { return committer_; }
-
-  private:
-    void append(const journal::Record& record) {
-        EXPECT_TRUE(writer_->wait_for_room().ok());
-        EXPECT_TRUE(writer_->append(record));
-    }
-    std::vector<journal::Record> records_;
-    std::size_t next_ = 0;
-    journal::Committer committer_;
-    std::optional<journal::Writer> writer_;
 };
 
 }  // namespace lestapenna::workflows

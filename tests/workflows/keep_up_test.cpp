@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "buzz.h"
 #include "growing_table.h"
 
 namespace lestapenna::workflows {
@@ -60,7 +61,8 @@ std::vector<journal::Record> comings_and_goings(const sandbox::SimulatedTable& t
 std::map<std::string, std::vector<std::uint8_t>> finished_at_once(const sandbox::SimulatedTable& simulated,
                                                                   const SessionId& id) {
     Desk desk(id, simulated.start_time);
-    GrowingJournal(desk, simulated.start_time, records_of(simulated, comings_and_goings(simulated))).end();
+    auto journal = desk.journal(simulated.start_time, test::records_of(simulated, comings_and_goings(simulated)));
+    EXPECT_TRUE(journal.end().ok());
     desk.finish();
     return desk.objects();
 }
@@ -78,19 +80,19 @@ TEST_P(KeepUpSeeds, MakesWhatTheEndWouldMakeAndMakesItOnce) {
     const auto simulated = table(seed);
     const auto id = *SessionId::parse("growing");
     Desk desk(id, simulated.start_time);
-    GrowingJournal journal(desk, simulated.start_time, records_of(simulated, comings_and_goings(simulated)));
+    auto journal = desk.journal(simulated.start_time, test::records_of(simulated, comings_and_goings(simulated)));
     std::mt19937_64 random(seed);
     auto growing = std::make_unique<Growing>();
     for (double s = 0; s < 158; s = std::min(158.0, s + 1 + static_cast<double>(random() % 90) / 10)) {
         if (random() % 8 == 0) growing = std::make_unique<Growing>();  // a new process
-        journal.grow_to(at(s).time_since_epoch());
+        ASSERT_TRUE(journal.grow_to(at(s).time_since_epoch()).ok());
         const auto next = keep_up(desk.tools(), id, *growing);
         ASSERT_TRUE(next.ok()) << next.error().message;
         ASSERT_TRUE(next->has_value());
         EXPECT_GT(**next, unix_now());
         EXPECT_LT(**next, unix_now() + seconds(30 + 15 + 3));
     }
-    journal.grow_to(seconds(158));
+    ASSERT_TRUE(journal.grow_to(seconds(158)).ok());
     ASSERT_TRUE(keep_up(desk.tools(), id, *growing).ok());
     const auto early = desk.store().puts;
     std::size_t chunks = 0;
@@ -103,7 +105,7 @@ TEST_P(KeepUpSeeds, MakesWhatTheEndWouldMakeAndMakesItOnce) {
     EXPECT_EQ(fragments, 2U) << "of the two connections that were over";
     EXPECT_THAT(*desk.catalog().transcriptions(id), SizeIs(2));
 
-    journal.end();
+    ASSERT_TRUE(journal.end().ok());
     EXPECT_EQ(*keep_up(desk.tools(), id, *growing), std::nullopt);
     EXPECT_EQ(desk.store().puts, early) << "the rest is for the end";
     desk.finish();
@@ -127,11 +129,11 @@ TEST(KeepUp, AStoreThatFailsNowAndThenGetsEverythingAllTheSame) {
     const auto simulated = table(kSeed);
     const auto id = *SessionId::parse("growing");
     Desk desk(id, simulated.start_time);
-    GrowingJournal journal(desk, simulated.start_time, records_of(simulated, comings_and_goings(simulated)));
+    auto journal = desk.journal(simulated.start_time, test::records_of(simulated, comings_and_goings(simulated)));
     Growing growing;
     int failed = 0;
     for (seconds s{10}; s < kLength; s += seconds(20)) {
-        journal.grow_to(s);
+        ASSERT_TRUE(journal.grow_to(s).ok());
         desk.store().failing_puts = 1;
         for (int tries = 0;; ++tries) {
             ASSERT_LT(tries, 5);
@@ -143,7 +145,7 @@ TEST(KeepUp, AStoreThatFailsNowAndThenGetsEverythingAllTheSame) {
         desk.store().failing_puts = 0;
     }
     EXPECT_GE(failed, 4);
-    journal.end();
+    ASSERT_TRUE(journal.end().ok());
     desk.finish();
     expect_each_once(desk.store().puts);
     EXPECT_EQ(desk.objects(), finished_at_once(simulated, id));
@@ -156,8 +158,8 @@ TEST(KeepUp, MakesNothingOfASessionThatNobodyRecords) {
     Desk desk(id, simulated.start_time);
     Growing growing;
     EXPECT_EQ(*keep_up(desk.tools(), id, growing), std::nullopt) << "no journal yet";
-    GrowingJournal journal(desk, simulated.start_time, records_of(simulated, comings_and_goings(simulated)));
-    journal.grow_to(seconds(100));
+    auto journal = desk.journal(simulated.start_time, test::records_of(simulated, comings_and_goings(simulated)));
+    ASSERT_TRUE(journal.grow_to(seconds(100)).ok());
     journal.cut_off();
     EXPECT_EQ(*keep_up(desk.tools(), id, growing), std::nullopt);
     EXPECT_THAT(desk.store().puts, IsEmpty());
@@ -167,8 +169,8 @@ TEST(KeepUp, WhileAnotherProcessMakesItsFilesItIsLocked) {
     const auto simulated = table(kSeed);
     const auto id = *SessionId::parse("growing");
     Desk desk(id, simulated.start_time);
-    GrowingJournal journal(desk, simulated.start_time, records_of(simulated, comings_and_goings(simulated)));
-    journal.grow_to(seconds(60));
+    auto journal = desk.journal(simulated.start_time, test::records_of(simulated, comings_and_goings(simulated)));
+    ASSERT_TRUE(journal.grow_to(seconds(60)).ok());
     Growing growing;
     {
         const auto other = Scratch::take(desk.config().data.dir / "cache", id);
@@ -186,11 +188,11 @@ TEST(KeepUp, ComesBackWhenTheNextWindowCloses) {
     const auto simulated = table(kSeed);
     const auto id = *SessionId::parse("growing");
     Desk desk(id, simulated.start_time);
-    GrowingJournal journal(desk, simulated.start_time, records_of(simulated, comings_and_goings(simulated)));
+    auto journal = desk.journal(simulated.start_time, test::records_of(simulated, comings_and_goings(simulated)));
     Growing growing;
     // Time until the next closing, by what is journaled; the first two join at 0 and 0.5 s, the third at 3 s.
     const auto due_in = [&](seconds now) {
-        journal.grow_to(now);
+        EXPECT_TRUE(journal.grow_to(now).ok());
         const UnixTime before = unix_now();
         const auto next = keep_up(desk.tools(), id, growing);
         EXPECT_TRUE(next.ok() && next->has_value());
