@@ -320,7 +320,7 @@ void measure(std::size_t players, seconds length, seconds every) {
 
 int main(int argc, char** argv) {
     using namespace lestapenna;
-    set_log_level("warn");
+    set_log_level("error");  // the players leave first: what the bot says of that is right, and no news
     if (argc > 1) {
         const seconds length{argc > 2 ? std::atol(argv[2]) : 20};
         measure(static_cast<std::size_t>(std::atol(argv[1])), length, seconds{argc > 3 ? std::atol(argv[3]) : 10});

@@ -172,9 +172,12 @@ Result<catalog::Session> begin(Evening& evening, Service& service, const Config&
 /// $termina, until the link has come and all work is done.
 Result<std::string> end(Evening& evening, const Config& config, std::string_view links_begin) {
     evening.type(config.discord.prefix + "termina");
+    const BootTime asked = BootClock::now();
     std::string link;
     const auto linked = [&] { return !(link = link_in(evening.written(links_begin))).empty(); };
     if (auto sent = evening.until("to send the link", linked, std::nullopt); !sent) return sent.error();
+    const std::chrono::duration<double> took = BootClock::now() - asked;
+    log().info("{:.1f} s from {}termina to the link", took.count(), config.discord.prefix);
     if (auto done = evening.until(
             "to end", [&] { return evening.idle(); }, std::nullopt);
         !done)
