@@ -126,14 +126,12 @@ std::vector<Check> guild_checks(const discord::OwnApplication& application,
     for (const auto& guild : guilds) {
         const auto lacks = lacking(guild.permissions);
         const auto who = fmt::format("{} ({}): ", in_quotes(guild.name), guild.id.text());
-        if (lacks.empty()) {
-            checks.push_back({"guild", true, who + "the bot may do all it needs to"});
-        } else {
-            checks.push_back({"guild", false,
-                              who + "the bot lacks " + lacks +
-                                  ", where no channel gives it: give it to its role, or open " +
-                                  invitation(application)});
-        }
+        checks.push_back(
+            {"guild", lacks.empty(),
+             who + (lacks.empty() ? "the bot may do all it needs to"
+                                  : fmt::format("the bot lacks {}, where no channel gives it: give it to its role, or "
+                                                "open {}",
+                                                lacks, invitation(application)))});
     }
     return checks;
 }

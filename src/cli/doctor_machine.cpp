@@ -26,9 +26,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLeastSecret = 16;  // characters of a secret that nobody guesses
 /// A journal grows by 8 KB/s for each player who talks (measured, bench_live), and a table is six of them.
-constexpr std::uint64_t kTableBytesPerSecond = 6 * 8'000;
+constexpr std::uint64_t kTableBytesPerSecond = std::uint64_t{6} * 8'000;
 /// An evening of four hours becomes chunks and fragments of the same size as the journal, on the same disk.
-constexpr std::uint64_t kLeastHours = 3 * 4;
+constexpr std::uint64_t kLeastHours = std::uint64_t{3} * 4;
 
 /// A function's only way to say that it is not ok.
 Check wrong(const char* name, std::string message) {

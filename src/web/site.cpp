@@ -150,7 +150,9 @@ struct Site::Impl {
         : state(std::make_shared<State>(std::move(tools), thread.loop(), *for_program, *for_store)) {}
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
-    /// Nobody is answered any more, then nothing is asked any more, then nothing runs any more.
+    /// Nobody is answered any more, then nothing is asked any more, then nothing runs any more. What runs on the loop
+    /// does not throw.
+    // NOLINTNEXTLINE(bugprone-exception-escape)
     ~Impl() {
         thread.call([this] { stop(); });
         for_program.reset();
