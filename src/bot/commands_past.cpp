@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "bot/commands.h"
 #include "bot/handover.h"
+#include "bot/live.h"
 #include "bot/summary.h"
 #include "workflows/job_names.h"
 #include "workflows/master.h"
@@ -162,7 +163,7 @@ net::Task<> recover(CorePtr core, Conversation talk, Asker asker, std::string ar
         Closer closer{talk.with(), asker};
         core->closers.insert_or_assign(id, std::move(closer));
         core->reported.erase(id);  // somebody asks: it is told again
-        static_cast<void>(co_await add_job(core, workflows::recover_job(id)));
+        static_cast<void>(co_await add_jobs(core, jobs_at_end(workflows::recover_job(id))));
     }
 }
 

@@ -35,12 +35,26 @@ Error shutting_down() {
     return {ErrorKind::interrupted, "the bot is shutting down"};
 }
 
-net::Task<Status> add_job(CorePtr core, catalog::NewJob job) {
-    const std::string name = job.name + " of " + job.subject;
-    auto add = [job = std::move(job)](const workflows::Tools& tools) { return tools.catalog.add_job(job); };
+net::Task<Status> add_jobs(CorePtr core, std::vector<catalog::NewJob> jobs) {
+    const std::string first = jobs.front().name + " of " + jobs.front().subject;
+    auto add = [jobs = std::move(jobs)](const workflows::Tools& tools) {
+        return tools.catalog.together([&]() -> Status {
+            for (const auto& job : jobs) {
+                if (auto added = tools.catalog.add_job(job); !added) return added;
+            }
+            return Ok{};
+        });
+    };
     Status added = co_await off_loop(core, std::move(add));
-    if (!added) log().error("job {} could not be noted: {}", name, added.error().message);
+    if (!added) log().error("job {} could not be noted: {}", first, added.error().message);
     if (added && !core->gone) core->tools.jobs.wake();
+    co_return added;
+}
+
+net::Task<Status> add_job(CorePtr core, catalog::NewJob job) {
+    std::vector<catalog::NewJob> jobs;
+    jobs.push_back(std::move(job));
+    Status added = co_await add_jobs(std::move(core), std::move(jobs));
     co_return added;
 }
 

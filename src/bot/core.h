@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -83,7 +84,7 @@ struct Core {
     // What the last process left, by guild; taken out when the guild shows up.
     bool looked_back = false;
     std::map<GuildId, std::vector<workflows::Orphan>> orphans;
-    std::map<GuildId, catalog::FormerNick> nicks;
+    std::set<GuildId> nicks;
 
     std::map<SessionId, Closer> closers;
     std::map<std::pair<SessionId, UserId>, Addressee> waiting;  ///< for a download
@@ -120,7 +121,9 @@ net::Task<std::invoke_result_t<Work&, const workflows::Tools&>> off_loop(CorePtr
     co_return result;
 }
 
-/// The job is durable on return, and begun when it is due. What fails is logged: the next start finds the work again.
+/// Durable on return, all or none, and begun when they are due. What fails is logged: the next start finds the work
+/// again.
+net::Task<Status> add_jobs(CorePtr core, std::vector<catalog::NewJob> jobs);
 net::Task<Status> add_job(CorePtr core, catalog::NewJob job);
 
 /// To everybody, in a text channel; pings nobody. What fails is logged. `nonce`: not twice within some minutes.

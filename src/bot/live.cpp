@@ -1,6 +1,7 @@
 #include "bot/live.h"
 
 #include "base/log.h"
+#include "bot/restart.h"
 #include "bot/text.h"
 #include "timeline/timeline.h"
 #include "workflows/job_names.h"
@@ -25,21 +26,12 @@ struct Ending {
     milliseconds length{};
 };
 
-/// What the end of a session makes necessary: its files, and that nobody keeps up with it any more. Tried until it is
-/// noted: a full disk is emptied some time. A process that dies before leaves a session that is ending, which the next
-/// start finishes.
+/// Tried until it is noted: a full disk is emptied some time. A process that dies before leaves a session that is
+/// ending, which the next start finishes.
 net::Task<> note_end(CorePtr core, SessionId session) {
-    const auto add = [session](const workflows::Tools& tools) {
-        return tools.catalog.together([&] {
-            if (auto added = tools.catalog.add_job(workflows::finish_job(session)); !added) return added;
-            return tools.catalog.add_job(workflows::keep_up_job(session, unix_now()));
-        });
-    };
     for (seconds wait = kAgainFirst;; wait = std::min(2 * wait, kAgainMost)) {
-        const Status added = co_await off_loop(core, add);
-        if (added && !core->gone) core->tools.jobs.wake();
+        const Status added = co_await add_jobs(core, jobs_at_end(workflows::finish_job(session)));
         if (added || core->leaving) co_return;
-        log().error("session {} is over, but its end could not be noted: {}", session.text(), added.error().message);
         co_await net::sleep_for(wait);
     }
 }
@@ -57,6 +49,8 @@ net::Task<> after_end(CorePtr core, Ending ending) {
     static_cast<void>(co_await ending.recorder->over());
     log().info("session {} is over", session.text());
     let_go(core->table(ending.where.guild), ending.recorder);
+    // Where Discord did not let the Recorder do it.
+    net::spawn(core->tools.loop, give_back_nickname(core, ending.where.guild));
     if (ending.cause == EndCause::stopped || core->leaving) co_return;  // who stopped it is answered
     const Language language = parse_language(ending.where.language, default_language(core->config()));
     co_await tell(core, ending.where.text_channel, text::ended(language, session, ending.cause, ending.length));
@@ -142,6 +136,14 @@ net::Task<Result<Ok, recorder::StartError>> start_recording(CorePtr core, record
     // Due now: the manifest says from the beginning whose evening this is.
     static_cast<void>(co_await add_job(core, workflows::keep_up_job(recorder->session(), unix_now())));
     co_return started;
+}
+
+std::vector<catalog::NewJob> jobs_at_end(catalog::NewJob work) {
+    std::vector<catalog::NewJob> jobs;
+    const SessionId session = *work.session;
+    jobs.push_back(std::move(work));
+    jobs.push_back(workflows::keep_up_job(session, unix_now()));  // sees that it is over, and does not come again
+    return jobs;
 }
 
 net::Task<> wait_for_end(CorePtr core, GuildId guild) {

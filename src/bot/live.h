@@ -13,6 +13,9 @@ namespace lestapenna::bot {
 net::Task<Result<Ok, recorder::StartError>> start_recording(CorePtr core, recorder::Where where,
                                                             std::optional<journal::Unfinished> unfinished);
 
+/// What the end of a session makes necessary: `work` (finish, recover), and that nobody keeps up with it any more.
+std::vector<catalog::NewJob> jobs_at_end(catalog::NewJob work);
+
 /// Waits, with the table's turn, until a session that is ending has ended.
 net::Task<> wait_for_end(CorePtr core, GuildId guild);
 

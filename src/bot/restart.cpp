@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "bot/live.h"
 #include "bot/text.h"
+#include "recorder/notice.h"
 #include "workflows/job_names.h"
 
 namespace lestapenna::bot {
@@ -15,6 +16,7 @@ using catalog::SessionStatus;
 using workflows::Orphan;
 
 constexpr seconds kGiveBackWithin{5};
+constexpr seconds kNickAgain{60};  ///< changing one has a hidden limit of its own
 
 /// What an old process left, as found at the start.
 struct Left {
@@ -42,21 +44,12 @@ bool somebody_is_there(const Core& core, GuildId guild, ChannelId channel) {
 
 net::Task<> finish_later(CorePtr core, SessionId session) {
     log().info("session {} was not ended: it is finished now", session.text());
-    static_cast<void>(co_await add_job(std::move(core), workflows::recover_job(session)));
+    static_cast<void>(co_await add_jobs(std::move(core), jobs_at_end(workflows::recover_job(session))));
 }
 
-net::Task<> give_back(CorePtr core, catalog::FormerNick former) {
-    const auto guild = GuildId::parse(former.guild_id);
-    if (!guild || core->gone) co_return;
-    const auto restored = co_await core->tools.rest.set_own_nickname(*guild, former.nick);
-    if (!restored) {
-        log().warn("the [REC] nickname in guild {} could not be taken away: {}", former.guild_id,
-                   restored.error().message);
-        if (is_passing(restored.error())) co_return;  // the next start tries again
-    }
-    const auto forget = [former](const workflows::Tools& tools) { return tools.catalog.forget_nick(former.guild_id); };
-    const Status forgotten = co_await off_loop(core, forget);
-    if (!forgotten) log().warn("{}", forgotten.error().message);
+recorder::SignTools sign_tools(const Core& core) {
+    const Tools& tools = core.tools;
+    return {tools.rest, core.guilds, tools.blocking, tools.workflows.catalog, core.self};
 }
 
 /// Where it was recorded, when it may be gone on with by now: young enough, and people are still there.
@@ -86,7 +79,7 @@ net::Task<bool> go_on(CorePtr core, recorder::Where where, journal::Unfinished j
     co_return true;
 }
 
-net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, std::optional<catalog::FormerNick> nick) {
+net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, bool has_nick) {
     const Doing doing(core);
     Table& table = core->table(guild);
     auto turn = co_await table.line.enter();
@@ -100,7 +93,7 @@ net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, std
         if (where) goes_on = co_await go_on(core, *where, std::move(*orphan.journal));
         if (!goes_on) co_await finish_later(core, session);
     }
-    if (nick && !table.recorder) co_await give_back(core, std::move(*nick));
+    if (has_nick && !table.recorder) net::spawn(core->tools.loop, give_back_nickname(core, guild));
 }
 
 /// We are not in that guild any more: what it left is finished all the same.
@@ -130,8 +123,8 @@ net::Task<> look_back(CorePtr core) {
         if (const auto guild = GuildId::parse(orphan.session.guild_id.value_or("")))
             core->orphans[*guild].push_back(std::move(orphan));
     }
-    for (auto& nick : found->nicks) {
-        if (const auto guild = GuildId::parse(nick.guild_id)) core->nicks.insert_or_assign(*guild, std::move(nick));
+    for (const auto& nick : found->nicks) {
+        if (const auto guild = GuildId::parse(nick.guild_id)) core->nicks.insert(*guild);
     }
     core->looked_back = true;
     for (const GuildId guild : core->guilds.ids()) {
@@ -147,15 +140,32 @@ net::Task<> look_back(CorePtr core) {
 void guild_is_there(const CorePtr& core, GuildId guild) {
     if (!core->looked_back || core->leaving) return;
     auto orphans = take_out(core->orphans, guild, std::vector<Orphan>());
-    auto nick = take_out(core->nicks, guild, std::optional<catalog::FormerNick>());
-    if (orphans.empty() && !nick) return;
-    net::spawn(core->tools.loop, settle(core, guild, std::move(orphans), std::move(nick)));
+    const bool has_nick = core->nicks.erase(guild) > 0;
+    if (orphans.empty() && !has_nick) return;
+    net::spawn(core->tools.loop, settle(core, guild, std::move(orphans), has_nick));
 }
 
 void guild_is_gone(const CorePtr& core, GuildId guild) {
     auto orphans = take_out(core->orphans, guild, std::vector<Orphan>());
     if (orphans.empty() || core->leaving) return;
     net::spawn(core->tools.loop, finish_all(core, std::move(orphans)));
+}
+
+net::Task<> give_back_nickname(CorePtr core, GuildId guild) {
+    for (;;) {
+        {
+            const Doing doing(core);
+            Table& table = core->table(guild);
+            const auto turn = co_await table.line.enter();
+            // A session that has begun meanwhile gives it back when it is over.
+            if (core->leaving || table.recorder) co_return;
+            const auto tools = sign_tools(*core);
+            const auto given = co_await recorder::give_back_nick(tools, guild);
+            if (given != recorder::GivenBack::later) co_return;
+        }
+        co_await net::sleep_for(kNickAgain);
+        if (core->leaving) co_return;
+    }
 }
 
 net::Task<> give_back_nicknames(CorePtr core) {
@@ -165,12 +175,16 @@ net::Task<> give_back_nicknames(CorePtr core) {
     // All at once, and not for longer than a service manager waits: what is left is for the next start.
     const auto left = std::make_shared<std::size_t>(nicks->size());
     const auto all_done = std::make_shared<net::Signal>(core->tools.loop);
-    const auto one = [](CorePtr with, catalog::FormerNick nick, std::shared_ptr<std::size_t> more,
+    const auto one = [](CorePtr with, GuildId guild, std::shared_ptr<std::size_t> more,
                         std::shared_ptr<net::Signal> done) -> net::Task<> {
-        co_await give_back(with, std::move(nick));
+        const auto tools = sign_tools(*with);
+        static_cast<void>(co_await recorder::give_back_nick(tools, guild));
         if (--*more == 0) done->set();
     };
-    for (const auto& nick : *nicks) net::spawn(core->tools.loop, one(core, nick, left, all_done));
+    for (const auto& nick : *nicks) {
+        const auto guild = GuildId::parse(nick.guild_id).value_or(GuildId{});
+        net::spawn(core->tools.loop, one(core, guild, left, all_done));
+    }
     static_cast<void>(co_await all_done->wait_for(kGiveBackWithin));
 }
 

@@ -15,6 +15,8 @@ net::Task<> look_back(CorePtr core);
 void guild_is_there(const CorePtr& core, GuildId guild);
 void guild_is_gone(const CorePtr& core, GuildId guild);
 
+/// Gives back this guild's nickname, if the catalog remembers one: each minute until Discord has an answer to it.
+net::Task<> give_back_nickname(CorePtr core, GuildId guild);
 /// Gives back the nicknames that the catalog still remembers; for the end of the process, bounded in time.
 net::Task<> give_back_nicknames(CorePtr core);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -110,26 +109,6 @@ net::Task<Status> mark_nick(SignTools tools, GuildId guild) {
     co_return Error{ErrorKind::failed, why(named.error(), "Change Nickname")};
 }
 
-enum class GivenBack : std::uint8_t { yes, later, never };
-net::Task<GivenBack> give_back(SignTools tools, catalog::FormerNick former) {
-    const auto guild = GuildId::parse(former.guild_id);
-    if (!guild) co_return GivenBack::yes;
-    const auto restored = co_await tools.rest.set_own_nickname(*guild, std::move(former.nick));
-    if (restored || restored.error().status == 404) co_return GivenBack::yes;
-    log().warn("the [REC] nickname could not be taken away in guild {}: {}", former.guild_id,
-               why(restored.error(), "Change Nickname"));
-    co_return is_final(restored.error()) ? GivenBack::never : GivenBack::later;
-}
-
-/// Nothing when the catalog can not say.
-net::Task<std::optional<std::vector<catalog::FormerNick>>> noted_nicks(SignTools tools) {
-    auto work = [&catalog = tools.catalog] { return catalog.remembered_nicks(); };
-    auto noted = co_await tools.blocking.run(std::move(work));
-    if (noted) co_return std::move(*noted);
-    log().warn("nicknames to give back: {}", noted.error().message);
-    co_return std::nullopt;
-}
-
 }  // namespace
 
 net::Task<Result<Sign>> put_up_sign(SignTools tools, Announcement what) {
@@ -156,33 +135,32 @@ net::Task<Result<Sign>> put_up_sign(SignTools tools, Announcement what) {
                                 what.text.text(), unposted, named.error().message)};
 }
 
-net::Task<> take_down_sign(SignTools tools, GuildId guild, Sign sign, bool recorded) {
-    auto noted = co_await noted_nicks(tools);
-    if (!noted) noted.emplace();
-    for (auto& former : *noted) {
-        if (former.guild_id != guild.text()) continue;
-        const GivenBack given = co_await give_back(tools, std::move(former));
-        if (given == GivenBack::yes) co_await forget(tools, guild);
+net::Task<GivenBack> give_back_nick(SignTools tools, GuildId guild) {
+    auto work = [&catalog = tools.catalog] { return catalog.remembered_nicks(); };
+    const auto noted = co_await tools.blocking.run(std::move(work));
+    if (!noted) {
+        log().warn("the nickname to give back in guild {} is not known: {}", guild.text(), noted.error().message);
+        co_return GivenBack::later;
     }
+    const auto former = std::ranges::find(*noted, guild.text(), &catalog::FormerNick::guild_id);
+    if (former == noted->end()) co_return GivenBack::yes;
+    std::optional<std::string> nick(former->nick);
+    const auto restored = co_await tools.rest.set_own_nickname(guild, std::move(nick));
+    if (restored || restored.error().status == 404) {
+        co_await forget(tools, guild);
+        co_return GivenBack::yes;
+    }
+    log().warn("the [REC] nickname could not be taken away in guild {}: {}", guild.text(),
+               why(restored.error(), "Change Nickname"));
+    co_return is_final(restored.error()) ? GivenBack::never : GivenBack::later;
+}
+
+net::Task<> take_down_sign(SignTools tools, GuildId guild, Sign sign, bool recorded) {
+    static_cast<void>(co_await give_back_nick(tools, guild));
     if (sign.notice && !recorded) {
         const auto deleted = co_await tools.rest.delete_message(sign.channel, *sign.notice);
         if (!deleted) log().warn("the notice of recording could not be taken away: {}", deleted.error().message);
     }
-}
-
-net::Task<bool> give_back_nicks(SignTools tools, std::function<bool(GuildId)> is_recorded) {
-    bool all = true;
-    auto noted = co_await noted_nicks(tools);
-    if (!noted) co_return false;
-    for (auto& former : *noted) {
-        const auto guild = GuildId::parse(former.guild_id);
-        if (!guild || is_recorded(*guild)) continue;
-        const GivenBack given = co_await give_back(tools, std::move(former));
-        all = all && given != GivenBack::later;
-        // A session that has begun meanwhile has it noted for itself.
-        if (given == GivenBack::yes && !is_recorded(*guild)) co_await forget(tools, *guild);
-    }
-    co_return all;
 }
 
 }  // namespace lestapenna::recorder

@@ -1,13 +1,13 @@
 // The visible sign that a session is being recorded: a notice in a channel, and "[REC]" before our nickname.
 //
 // The nickname we had is in the catalog before it is changed, and leaves it after it was given back, so that no kill
-// keeps it from coming back: give_back_nicks() at the next start finds what is left.
+// keeps it from coming back: give_back_nick() at the next start finds what is left.
 //
 // Thread: the loop's; the catalog is used by the blocking thread. Ownership: what SignTools name outlives the calls.
 // Errors: put_up_sign() only when neither could be put up.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,13 +59,17 @@ std::optional<std::string> former_nick(const discord::Member& member);
 net::Task<Result<Sign>> put_up_sign(SignTools tools, Announcement what);
 
 /// Gives the nickname back; deletes the notice too when nothing was recorded. What fails is logged, and the catalog
-/// keeps the nickname for give_back_nicks().
+/// keeps the nickname for give_back_nick().
 net::Task<> take_down_sign(SignTools tools, GuildId guild, Sign sign, bool recorded);
 
-/// Gives back every nickname that the catalog remembers, but of the guilds that `is_recorded`. True when nothing is
-/// left to be tried again; else (429, 5xx, no answer) call it again in a minute, for as long as it says false. To be
-/// called once Discord has told of its guilds, and again after each session that ended. A nickname that we may not
-/// change any more stays in the catalog for the next start; that of a guild we are not in is forgotten.
-net::Task<bool> give_back_nicks(SignTools tools, std::function<bool(GuildId)> is_recorded);
+enum class GivenBack : std::uint8_t {
+    yes,    ///< also when there was nothing to give back
+    later,  ///< Discord, or the catalog, refuses for now (429, 5xx, no answer): call it again in a minute
+    never,  ///< we may not change it any more: it stays in the catalog for the next start
+};
+/// Gives back the nickname that the catalog remembers for this guild, if any, and forgets it there (also when we are
+/// not in the guild any more). For what an earlier process left, or a Recorder could not give back; not while a
+/// Recorder of this guild is at work.
+net::Task<GivenBack> give_back_nick(SignTools tools, GuildId guild);
 
 }  // namespace lestapenna::recorder
