@@ -38,7 +38,7 @@ struct RecordingBot::Impl {
     std::unique_ptr<discord::Gateway> gateway;
     std::unique_ptr<Recorder> recorder;
     std::optional<SessionId> session;  ///< the latest, also when its Recorder is gone
-    net::Signal changed;  ///< ready, or not to be
+    net::Signal changed;               ///< ready, or not to be
     net::Signal logged_out;
     Status gateway_says = Ok{};
     std::shared_future<EndCause> over;
@@ -164,11 +164,10 @@ std::vector<Happening> RecordingBot::told() const {
     const std::lock_guard lock(impl_->telling);
     return impl_->told;
 }
-bool RecordingBot::give_back_nicks(std::set<GuildId> recorded) {
+GivenBack RecordingBot::give_back_nick() {
     Impl& bot = *impl_;
     const SignTools tools{*bot.rest, bot.guilds, bot.blocking, bot.catalog, bot.self};
-    return bot.thread.wait(recorder::give_back_nicks(
-        tools, [recorded = std::move(recorded)](GuildId guild) { return recorded.contains(guild); }));
+    return bot.thread.wait(recorder::give_back_nick(tools, bot.guild));
 }
 
 const SessionId& RecordingBot::session() const {

@@ -58,8 +58,7 @@ class RecordingBot {
     bool note(UserId user, const std::string& text);
     /// What the Recorders told so far.
     [[nodiscard]] std::vector<Happening> told() const;
-    /// give_back_nicks(), with `recorded` as the guilds that are being recorded.
-    bool give_back_nicks(std::set<GuildId> recorded);
+    GivenBack give_back_nick();
 
   private:
     struct Impl;

@@ -185,21 +185,20 @@ TEST_F(Live, ANicknameThatDiscordKeepsForNowIsGivenBackLater) {
     ASSERT_TRUE(bot_->stop().ok()) << "the session is over all the same";
     EXPECT_EQ(nickname(), "[REC] Lestapenna");
     EXPECT_EQ(rows_->remembered_nicks()->size(), 1U);
-    EXPECT_FALSE(bot_->give_back_nicks({})) << "call it again";
+    EXPECT_EQ(bot_->give_back_nick(), GivenBack::later) << "call it again";
     EXPECT_EQ(nickname(), "[REC] Lestapenna");
+    EXPECT_EQ(rows_->remembered_nicks()->size(), 1U);
 }
 
-TEST_F(Live, WhatAKilledProcessLeftIsGivenBackButWhereItIsRecorded) {
+TEST_F(Live, WhatAKilledProcessLeftIsGivenBack) {
     ASSERT_NO_FATAL_FAILURE(record(1));
     static_cast<void>(cut_off());
     EXPECT_EQ(nickname(), "[REC] Lestapenna");
     ASSERT_NO_FATAL_FAILURE(log_in());
-    EXPECT_TRUE(bot_->give_back_nicks({stage().guild}));
-    EXPECT_EQ(nickname(), "[REC] Lestapenna") << "it is being recorded";
-    EXPECT_EQ(rows_->remembered_nicks()->size(), 1U);
-    EXPECT_TRUE(bot_->give_back_nicks({}));
+    EXPECT_EQ(bot_->give_back_nick(), GivenBack::yes);
     EXPECT_EQ(nickname(), "");
     EXPECT_THAT(*rows_->remembered_nicks(), IsEmpty());
+    EXPECT_EQ(bot_->give_back_nick(), GivenBack::yes) << "there is nothing to give back";
 }
 
 TEST_F(Live, ANicknameThatMayNotBeGivenBackWaitsForTheNextStart) {
@@ -208,9 +207,9 @@ TEST_F(Live, ANicknameThatMayNotBeGivenBackWaitsForTheNextStart) {
     ASSERT_TRUE(bot_->stop().ok());
     EXPECT_EQ(rows_->remembered_nicks()->size(), 1U);
     direct([](sandbox::Loopback& discord) { discord.add_fault(refused("PATCH", "/members/@me")); });
-    EXPECT_TRUE(bot_->give_back_nicks({})) << "nothing changes by asking again";
+    EXPECT_EQ(bot_->give_back_nick(), GivenBack::never) << "nothing changes by asking again";
     EXPECT_EQ(rows_->remembered_nicks()->size(), 1U);
-    EXPECT_TRUE(bot_->give_back_nicks({}));
+    EXPECT_EQ(bot_->give_back_nick(), GivenBack::yes);
     EXPECT_EQ(nickname(), "");
 }
 
