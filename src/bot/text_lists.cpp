@@ -42,14 +42,16 @@ std::string durable_line(Language language, const recorder::Report& report) {
 }
 
 std::string safety_line(Language language, const Safety& safety) {
-    if (!safety.other_device)
-        return say(language, "🏠 Al sicuro: solo su questa macchina", "🏠 Safe: only on this machine");
-    if (!safety.chunks_until) {
-        return say(language, "🏠 Al sicuro: per ora solo su questa macchina, il primo pezzo parte tra qualche minuto",
-                   "🏠 Safe: only on this machine so far, the first piece leaves in some minutes");
+    if (!safety.other_device) {
+        return say(language, "🏠 Copie di riserva: nessuna, è solo su questa macchina",
+                   "🏠 Spare copies: none, it is only on this machine");
     }
-    return say(language, "🏦 Al sicuro altrove: tutto fino alle {0} ({1})",
-               "🏦 Safe elsewhere: everything until {0} ({1})", clock(*safety.chunks_until),
+    if (!safety.chunks_until) {
+        return say(language, "🏠 Copie di riserva: ancora nessuna, è solo su questa macchina per qualche minuto",
+                   "🏠 Spare copies: none yet, it is only on this machine for some minutes");
+    }
+    return say(language, "🏦 Copie di riserva: tutto fino alle {0} ({1})", "🏦 Spare copies: everything until {0} ({1})",
+               clock(*safety.chunks_until),
                language == Language::it ? counted(language, safety.chunks, "pezzo", "pezzi")
                                         : counted(language, safety.chunks, "piece", "pieces"));
 }

@@ -187,6 +187,22 @@ TEST_F(Commands, LinksInTheChannelWhereTheTableWantsThem) {
     EXPECT_FALSE(slash(player, "scarica").ephemeral);
 }
 
+TEST_F(Commands, AStageIsAChannelLikeAnother) {
+    open();
+    const UserId anna = person("Anna");
+    const auto hall = direct([&](sandbox::Loopback& discord) { return discord.add_stage_channel(guild(), "Hall"); });
+    sit(anna, hall);
+    start();
+    for (const Way& way : kWays) {
+        const auto begun = use(way, anna, Verb::listen).content;
+        EXPECT_EQ(begun, text::listening(way.language, last_session()->id, hall, kPrefix));
+        EXPECT_TRUE(is_recording_in(hall));
+        EXPECT_THAT(use(way, anna, Verb::stop).content, StartsWith("⏹️"));
+        wait_until_idle();
+    }
+    EXPECT_EQ(sessions_known(), 4U) << "each was ended, so none is gone on with";
+}
+
 TEST_F(Commands, EveryPrefixAndSpelling) {
     open();
     const UserId anna = person("Anna");

@@ -213,7 +213,7 @@ TEST(Text, StatusSaysWhoIsHeardAndWhatIsSafe) {
     EXPECT_THAT(text, HasSubstr("until <t:1700000000:T> (12 pieces)"));
     EXPECT_THAT(text, HasSubstr("40 packets lost of 10,000 (0.4%)"));
     table.safety.chunks_until.reset();
-    EXPECT_THAT(text::status(Language::it, table), HasSubstr("per ora solo su questa macchina"));
+    EXPECT_THAT(text::status(Language::it, table), HasSubstr("ancora nessuna, è solo su questa macchina"));
 }
 
 TEST(Text, AHundredPlayersFit) {
