@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -57,7 +58,24 @@ struct Question {
     std::optional<T> latest{};
 };
 
-/// What coroutines share; it outlives them all. Thread: the site's loop.
+/// Answers on the public address, by status. Thread: any.
+class Answers {
+  public:
+    void count(int status) {
+        const std::scoped_lock lock(mutex_);
+        ++by_status_[status];
+    }
+    std::map<int, std::uint64_t> so_far() const {
+        const std::scoped_lock lock(mutex_);
+        return by_status_;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<int, std::uint64_t> by_status_;
+};
+
+/// What coroutines share; it outlives them all. Thread: the admin loop's, but for tools and answers.
 struct State {
     State(SiteTools given, net::Loop& on, net::Blocking& for_program, net::Blocking& for_store)
         : tools(std::move(given)),
@@ -75,7 +93,7 @@ struct State {
     Question<Health> program;
     Question<Status> store;
     bool stopped = false;
-    std::map<int, std::uint64_t> answers{};  ///< on the public address, by status
+    Answers answers;
 };
 using StatePtr = std::shared_ptr<State>;
 
@@ -127,7 +145,7 @@ net::Task<net::Reply> answer_public(StatePtr state, net::HttpRequest request) {
     auto refused = refused_method(request);
     net::Reply reply =
         refused ? std::move(*refused) : answer_audio(request, state->tools.links, state->tools.store, unix_now());
-    ++state->answers[reply.response.status];
+    state->answers.count(reply.response.status);
     co_return reply;
 }
 
@@ -139,35 +157,37 @@ net::Task<net::Reply> answer_admin(StatePtr state, net::HttpRequest request) {
     auto told = co_await answer_to(state, state->program);
     if (!told) co_return plain(503, "the program does not answer\n");
     if (path == "/livez") co_return plain(200, "alive\n");
-    if (path == "/metrics") co_return metrics(std::move(*told), state->answers);
+    if (path == "/metrics") co_return metrics(std::move(*told), state->answers.so_far());
     co_return co_await readiness(state, *told);
 }
 
 }  // namespace
 
+/// A loop each, so that a disk that stalls a download does not stop the answer to "are you alive".
 struct Site::Impl {
     explicit Impl(SiteTools tools)
-        : state(std::make_shared<State>(std::move(tools), thread.loop(), *for_program, *for_store)) {}
+        : state(std::make_shared<State>(std::move(tools), admin_thread.loop(), *for_program, *for_store)) {}
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
-    /// Nobody is answered any more, then nothing is asked any more, then nothing runs any more. What runs on the loop
+    /// Nobody is answered any more, then nothing is asked any more, then nothing runs any more. What runs on the loops
     /// does not throw.
     // NOLINTNEXTLINE(bugprone-exception-escape)
     ~Impl() {
-        thread.call([this] { stop(); });
+        audio_thread.call([this] { audio.reset(); });
+        admin_thread.call([this] {
+            state->stopped = true;
+            admin.reset();
+        });
         for_program.reset();
         for_store.reset();
-        thread.stop();
+        audio_thread.stop();
+        admin_thread.stop();
     }
 
-    void stop() {
-        state->stopped = true;
-        admin.reset();
-        audio.reset();
-    }
     Status listen(const Config::Web& config);
 
-    net::LoopThread thread;
+    net::LoopThread audio_thread;
+    net::LoopThread admin_thread;
     std::optional<net::Blocking> for_program{std::in_place};
     std::optional<net::Blocking> for_store{std::in_place};
     StatePtr state;
@@ -175,18 +195,28 @@ struct Site::Impl {
     std::optional<net::Server> admin;
 };
 
-Status Site::Impl::listen(const Config::Web& config) {
-    net::Handlers to_public;
-    to_public.request = [state = state](net::HttpRequest request) { return answer_public(state, std::move(request)); };
-    net::Handlers to_admin;
-    to_admin.request = [state = state](net::HttpRequest request) { return answer_admin(state, std::move(request)); };
-    auto first = net::Server::listen(thread.loop(), options_of(config.listen, kMaxClients), std::move(to_public));
-    if (!first) return Error{first.error().kind, "web.listen: " + first.error().message};
-    audio.emplace(std::move(*first));
-    auto second = net::Server::listen(thread.loop(), options_of(config.admin_listen, kMaxAdmins), std::move(to_admin));
-    if (!second) return Error{second.error().kind, "web.admin_listen: " + second.error().message};
-    admin.emplace(std::move(*second));
+namespace {
+
+Status serve(net::LoopThread& thread, std::optional<net::Server>& server, const char* key, net::ServerOptions options,
+             std::function<net::Task<net::Reply>(net::HttpRequest)> answer) {
+    auto listening = thread.call([&] {
+        net::Handlers handlers;
+        handlers.request = std::move(answer);
+        return net::Server::listen(thread.loop(), std::move(options), std::move(handlers));
+    });
+    if (!listening) return Error{listening.error().kind, std::string(key) + ": " + listening.error().message};
+    server.emplace(std::move(*listening));
     return Ok();
+}
+
+}  // namespace
+
+Status Site::Impl::listen(const Config::Web& config) {
+    auto done = serve(audio_thread, audio, "web.listen", options_of(config.listen, kMaxClients),
+                      [state = state](net::HttpRequest request) { return answer_public(state, std::move(request)); });
+    if (!done) return done;
+    return serve(admin_thread, admin, "web.admin_listen", options_of(config.admin_listen, kMaxAdmins),
+                 [state = state](net::HttpRequest request) { return answer_admin(state, std::move(request)); });
 }
 
 Site::Site(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -195,17 +225,16 @@ Site::~Site() = default;
 Result<std::unique_ptr<Site>> Site::open(SiteTools tools) {
     const Config::Web& config = tools.config.web;
     auto impl = std::make_unique<Impl>(std::move(tools));
-    auto listening = impl->thread.call([&] { return impl->listen(config); });
-    if (!listening) return listening.error();
+    if (auto listening = impl->listen(config); !listening) return listening.error();
     return std::unique_ptr<Site>(new Site(std::move(impl)));
 }
 
 std::uint16_t Site::port() const {
-    return impl_->thread.call([this] { return impl_->audio->port(); });
+    return impl_->audio_thread.call([this] { return impl_->audio->port(); });
 }
 
 std::uint16_t Site::admin_port() const {
-    return impl_->thread.call([this] { return impl_->admin->port(); });
+    return impl_->admin_thread.call([this] { return impl_->admin->port(); });
 }
 
 }  // namespace lestapenna::web

@@ -8,9 +8,10 @@
 //   /metrics  Prometheus
 // All else is 404; audio never appears on the admin address, nor metrics on the public one.
 //
-// Thread: a loop of its own (files are read on it; the recorder's loop is only asked through `ask`). Ownership: what
-// the tools refer to outlives it; destroying it cuts downloads and waits for the `ask` under way. Errors: open() says
-// which address is taken; afterwards a client's mistakes are its own 4xx.
+// Thread: two loops of its own: files are read on the one for audio, so a disk that stalls does not make the program
+// look dead; the recorder's loop is only asked through `ask`. Ownership: what the tools refer to outlives it;
+// destroying it cuts downloads and waits for the `ask` under way. Errors: open() says which address is taken;
+// afterwards a client's mistakes are its own 4xx.
 #pragma once
 
 #include <functional>
