@@ -1,6 +1,9 @@
 // A whole session from journal to store: the bytes do not depend on threads or on what was there before.
 #include <algorithm>
 #include <map>
+#include <set>
+
+#include <fmt/format.h>
 
 #include "audio/mp3.h"
 #include "table.h"
@@ -66,6 +69,52 @@ TEST(Finish, LevelsHold) {
     ASSERT_TRUE(master.ok() && *master);
     EXPECT_NEAR(*(*master)->levels.loudness_lufs, -23, 0.2);
     EXPECT_LE(*(*master)->levels.true_peak_dbtp, -1.0);
+}
+
+TEST(Finish, MusicStandsBackInTheMixOrIsLeftOutAndIsNeverTranscribed) {
+    const auto simulated = small_table(seconds(40));
+    const UserId bot = simulated.senders[1].user;
+    std::map<std::string, std::vector<std::uint8_t>> masters;
+    for (const std::string how : {"person", "mix", "exclude"}) {
+        SCOPED_TRACE(how);
+        Table table(simulated);
+        if (how == "exclude") table.config().audio.bots = BotTracks::exclude;
+        const catalog::Track track{.session = table.id(), .user = bot, .name = "Tavern", .bot = how != "person"};
+        ASSERT_TRUE(table.catalog().upsert_track(track).ok());
+        table.finish(2);
+        EXPECT_TRUE(*is_finished(table.tools(1), table.id()));
+
+        std::set<UserId> queued;
+        for (const auto& entry : *table.catalog().transcriptions(table.id())) queued.insert(entry.user);
+        EXPECT_EQ(queued.size(), how == "person" ? 3U : 2U);
+        EXPECT_EQ(queued.contains(bot), how == "person");
+        const auto rows = *table.catalog().recordings(table.id());
+        ASSERT_EQ(rows.size(), 3U) << "it has a fragment all the same";
+        const auto fragment = std::ranges::find(rows, bot, &catalog::Recording::user);
+        const double gain = *fragment->gain_db - (how == "mix" ? 12 : 0);
+        const auto master = *table.catalog().master(table.id());
+        ASSERT_TRUE(master);
+        const std::string in_mix =
+            how == "exclude" ? fragment->key + " at -inf dB" : fmt::format("{} at {:.3f} dB", fragment->key, gain);
+        EXPECT_NE(master->recipe.find(in_mix), std::string::npos) << master->recipe;
+        masters[how] = table.objects().at(master->key);
+    }
+    EXPECT_NE(masters["person"], masters["mix"]);
+    EXPECT_NE(masters["mix"], masters["exclude"]);
+}
+
+TEST(Finish, ASessionOfMusicAloneThatIsLeftOutIsCompleteWithoutAMaster) {
+    const auto simulated = small_table(seconds(20));
+    Table table(simulated);
+    table.config().audio.bots = BotTracks::exclude;
+    for (const auto& sender : simulated.senders) {
+        ASSERT_TRUE(
+            table.catalog().upsert_track({.session = table.id(), .user = sender.user, .name = "m", .bot = true}).ok());
+    }
+    table.finish(2);
+    EXPECT_EQ(table.catalog().session(table.id())->status, catalog::SessionStatus::complete);
+    EXPECT_EQ(*table.catalog().master(table.id()), std::nullopt);
+    EXPECT_TRUE(*is_finished(table.tools(1), table.id()));
 }
 
 }  // namespace

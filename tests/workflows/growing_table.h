@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "buzz.h"
 #include "growing_journal.h"
 #include "support.h"
 #include "workflows/keep_up.h"
@@ -53,9 +54,7 @@ class Desk {
     explicit Desk(SessionId id, UnixTime start, milliseconds rotation = seconds(30)) : id_(std::move(id)) {
         config_.data.dir = folder_.path();
         config_.capture.rotation = rotation;
-        auto catalog = catalog::Catalog::open(folder_ / "catalog.sqlite");
-        EXPECT_TRUE(catalog.ok()) << catalog.error().message;
-        catalog_ = std::make_unique<catalog::Catalog>(std::move(*catalog));
+        open_catalog();
         auto store = store::open_store(config_);
         EXPECT_TRUE(store.ok()) << store.error().message;
         store_ = std::make_unique<CountingStore>(std::move(*store));
@@ -78,6 +77,14 @@ class Desk {
     [[nodiscard]] test::GrowingJournal journal(UnixTime start, std::vector<journal::Record> records) const {
         return {journal_root(config_), id_, start, std::move(records)};
     }
+    /// As if its file had been removed.
+    void lose_catalog() {
+        catalog_.reset();
+        for (const char* file : {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"}) {
+            std::filesystem::remove(folder_ / file);
+        }
+        open_catalog();
+    }
     void finish() {
         auto session = Session::open(tools(), id_);
         ASSERT_TRUE(session.ok()) << session.error().message;
@@ -96,11 +103,41 @@ class Desk {
     }
 
   private:
+    void open_catalog() {
+        auto catalog = catalog::Catalog::open(folder_ / "catalog.sqlite");
+        EXPECT_TRUE(catalog.ok()) << catalog.error().message;
+        catalog_ = std::make_unique<catalog::Catalog>(std::move(*catalog));
+    }
+
     test::TempDir folder_;
     SessionId id_;
     Config config_;
     std::unique_ptr<catalog::Catalog> catalog_;
     std::unique_ptr<CountingStore> store_;
+};
+
+/// Each chunk, fragment and master; the manifest comes again.
+inline void expect_each_once(const std::map<std::string, int>& puts) {
+    for (const auto& [key, count] : puts) EXPECT_TRUE(count == 1 || key.ends_with("session.json")) << key;
+}
+
+/// `players` who are there from the beginning on and never leave, and buzz.
+struct BuzzingTable {
+    explicit BuzzingTable(std::size_t players, seconds length,
+                          UnixTime start = UnixTime{milliseconds(1'760'000'000'000)}) {
+        sandbox::CutTable cut;
+        cut.length = length;
+        cut.share = 0.5;
+        sandbox::LineOptions line;
+        line.start_time = start;
+        simulated = sandbox::simulate(sandbox::cut_table(test::buzzing_voices(players), cut), line);
+    }
+    [[nodiscard]] std::vector<journal::Record> records() const {
+        std::vector<journal::Record> joins;
+        for (const auto& sender : simulated.senders) joins.emplace_back(journal::Join{BootTime{}, sender.user});
+        return test::records_of(simulated, std::move(joins));
+    }
+    sandbox::SimulatedTable simulated;
 };
 
 }  // namespace lestapenna::workflows

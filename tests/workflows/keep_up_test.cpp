@@ -5,7 +5,6 @@
 
 #include <gmock/gmock.h>
 
-#include "buzz.h"
 #include "growing_table.h"
 
 namespace lestapenna::workflows {
@@ -65,11 +64,6 @@ std::map<std::string, std::vector<std::uint8_t>> finished_at_once(const sandbox:
     EXPECT_TRUE(journal.end().ok());
     desk.finish();
     return desk.objects();
-}
-
-/// Each chunk, fragment and master; the manifest comes again.
-void expect_each_once(const std::map<std::string, int>& puts) {
-    for (const auto& [key, count] : puts) EXPECT_TRUE(count == 1 || key.ends_with("session.json")) << key;
 }
 
 class KeepUpSeeds : public ::testing::TestWithParam<std::uint64_t> {};

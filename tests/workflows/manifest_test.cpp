@@ -1,0 +1,121 @@
+// What a bucket says of itself.
+#include "workflows/manifest.h"
+
+#include <random>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "base/hash.h"
+#include "growing_table.h"
+
+namespace lestapenna::workflows {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::IsEmpty;
+
+const SessionId kId = *SessionId::parse("manifested");
+const std::string kKey = "recordings/manifested/session.json";
+
+Json stored(Desk& desk) {
+    const auto text = stored_manifest(desk.tools(), kId);
+    EXPECT_TRUE(text.ok() && *text);
+    return Json::parse(**text, nullptr, false);
+}
+
+TEST(Manifest, NamesWhoWhenAndEveryFileWithItsSum) {
+    const BuzzingTable table(2, seconds(40));
+    Desk desk(kId, table.simulated.start_time);
+    ASSERT_TRUE(desk.journal(table.simulated.start_time, table.records()).end().ok());
+    desk.finish();
+    const Json json = stored(desk);
+    EXPECT_EQ(json["manifest"], 1);
+    EXPECT_EQ(json["session"], "manifested");
+    EXPECT_EQ(json["guild_id"], "7");
+    EXPECT_EQ(json["status"], "complete");
+    EXPECT_EQ(json["start_time"], table.simulated.start_time.time_since_epoch().count());
+    ASSERT_EQ(json["users"].size(), 2U);
+    std::vector<Json> files{json["master"]};
+    for (const Json& user : json["users"]) {
+        ASSERT_EQ(user["connections"].size(), 1U);
+        EXPECT_EQ(user["connections"][0]["start_time"], json["start_time"]);
+        EXPECT_EQ(user["connections"][0]["duration_ms"], user["fragments"][0]["duration_ms"]);
+        files.insert(files.end(), user["fragments"].begin(), user["fragments"].end());
+        files.insert(files.end(), user["chunks"].begin(), user["chunks"].end());
+    }
+    const auto objects = desk.objects();
+    EXPECT_EQ(files.size() + 1, objects.size()) << "all but itself";
+    for (const Json& file : files) {
+        const auto& bytes = objects.at(file["key"]);
+        EXPECT_EQ(file["bytes"], bytes.size());
+        EXPECT_EQ(file["sha256"], hex(Sha256::of(bytes)));
+        EXPECT_TRUE(file["start_time"].is_number_integer());
+        EXPECT_TRUE(file["duration_ms"].is_number_integer());
+    }
+}
+
+TEST(Manifest, IsWrittenOnlyWhenItSaysSomethingNew) {
+    Desk desk(kId, UnixTime{milliseconds(5)});
+    for (const bool remote : {false, true}) {
+        desk.store().remote = remote;
+        const int before = desk.store().puts[kKey];
+        ASSERT_TRUE(desk.catalog().upsert_track({.session = kId, .user = UserId{9}, .name = remote ? "a" : "b"}).ok());
+        for (int i = 0; i < 3; ++i) ASSERT_TRUE(write_manifest(desk.tools(), kId).ok());
+        EXPECT_EQ(desk.store().puts[kKey], before + 1);
+    }
+    EXPECT_THAT(
+        std::vector<std::filesystem::path>(std::filesystem::directory_iterator(desk.config().data.dir / "cache"), {}),
+        IsEmpty());
+}
+
+TEST(Manifest, SaysWhatALostCatalogNeeds) {
+    Desk desk(kId, UnixTime{milliseconds(1'234'567)});
+    ASSERT_TRUE(desk.catalog()
+                    .upsert_track({.session = kId, .user = UserId{9}, .name = "Zo\xC3\xAB \"\xFF", .bot = true})
+                    .ok());
+    const auto text = manifest_text(desk.catalog(), kId);
+    ASSERT_TRUE(text.ok());
+    EXPECT_EQ(session_of_manifest(*text), *desk.catalog().session(kId));
+    const auto tracks = tracks_of_manifest(*text);
+    ASSERT_EQ(tracks.size(), 1U);
+    EXPECT_EQ(tracks[0].user, UserId{9});
+    EXPECT_EQ(tracks[0].name, "Zo\xC3\xAB \"\xEF\xBF\xBD");
+    EXPECT_TRUE(tracks[0].bot);
+    EXPECT_EQ(manifest_text(desk.catalog(), *SessionId::parse("another")).error().kind, ErrorKind::not_found);
+}
+
+TEST(Manifest, WhatIsNoneIsNothing) {
+    for (const char* text :
+         {"", "x", "[]", "null", "{}", "{\"manifest\": 2}", "{\"manifest\": 1}",
+          R"({"manifest": 1, "session": "../x", "start_time": 1, "status": "complete"})",
+          R"({"manifest": 1, "session": "x", "start_time": 1e99, "status": "complete"})",
+          R"({"manifest": 1, "session": "x", "start_time": 18446744073709551615, "status": "complete"})",
+          R"({"manifest": 1, "session": "x", "start_time": 1, "status": "odd"})"}) {
+        EXPECT_FALSE(session_of_manifest(text)) << text;
+        EXPECT_THAT(tracks_of_manifest(text), IsEmpty()) << text;
+    }
+    const auto odd = session_of_manifest(
+        R"({"manifest": 1, "session": "x", "start_time": 1, "status": "failed", "guild_id": "1'); --", "language": 3})");
+    ASSERT_TRUE(odd);
+    EXPECT_EQ(odd->guild_id, std::nullopt);
+    EXPECT_EQ(odd->language, "");
+}
+
+TEST(Manifest, SurvivesRubbish) {
+    Desk desk(kId, UnixTime{milliseconds(1)});
+    ASSERT_TRUE(desk.catalog().upsert_track({.session = kId, .user = UserId{9}, .name = "a"}).ok());
+    const std::string good = *manifest_text(desk.catalog(), kId);
+    std::mt19937 random(7);
+    for (int i = 0; i < 3'000; ++i) {
+        std::string text = good;
+        for (unsigned n = random() % 4 + 1; n > 0; --n) text[random() % text.size()] = static_cast<char>(random());
+        if (i % 3 == 0) text.resize(random() % text.size());
+        const auto session = session_of_manifest(text);
+        EXPECT_TRUE(session || tracks_of_manifest(text).empty());
+    }
+    EXPECT_FALSE(session_of_manifest(std::string(100'000, '[')));
+}
+
+}  // namespace
+}  // namespace lestapenna::workflows

@@ -1,0 +1,154 @@
+// Sessions that nobody ended, however they were left.
+#include "workflows/recovery.h"
+
+#include <gmock/gmock.h>
+
+#include "growing_table.h"
+#include "workflows/job_names.h"
+#include "workflows/manifest.h"
+
+namespace lestapenna::workflows {
+namespace {
+
+using catalog::SessionStatus;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr seconds kLength{100};
+const SessionId kId = *SessionId::parse("orphan");
+
+/// Two people, recorded just now until something happened.
+class Recovery : public ::testing::Test {
+  protected:
+    SessionStatus status() { return desk_.catalog().session(kId)->status; }
+    std::vector<Orphan> orphans() {
+        auto found = find_orphans(desk_.tools());
+        EXPECT_TRUE(found.ok()) << found.error().message;
+        return std::move(*found);
+    }
+    Status finish() { return finish_orphan(desk_.tools(), journal_.committer(), kId); }
+    std::filesystem::path folder() { return journal_folder(desk_.config(), kId); }
+
+    BuzzingTable table_{2, kLength, unix_now() - kLength};
+    Desk desk_{kId, table_.simulated.start_time};
+    test::GrowingJournal journal_ = desk_.journal(table_.simulated.start_time, table_.records());
+};
+
+TEST_F(Recovery, WhatAKillLeftIsFinishedOnce) {
+    Growing growing;
+    for (const seconds s : {seconds(50), seconds(80), kLength}) {
+        ASSERT_TRUE(journal_.grow_to(s).ok());
+        ASSERT_TRUE(keep_up(desk_.tools(), kId, growing).ok());
+    }
+    EXPECT_THAT(orphans(), IsEmpty()) << "it is being recorded";
+    EXPECT_EQ(finish().error().kind, ErrorKind::locked);
+    journal_.cut_off();
+
+    auto found = orphans();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].session.id, kId);
+    ASSERT_TRUE(found[0].journal);
+    EXPECT_THAT(found[0].journal->present, SizeIs(2));
+    EXPECT_FALSE(found[0].in_hand);
+
+    ASSERT_TRUE(finish().ok());
+    EXPECT_EQ(status(), SessionStatus::complete);
+    EXPECT_THAT(*desk_.catalog().transcriptions(kId), SizeIs(2));
+    EXPECT_TRUE(*is_finished(desk_.tools(), kId));
+    const auto puts = desk_.store().puts;
+    expect_each_once(puts);
+    const auto journal = journal::read_unfinished(folder());
+    ASSERT_TRUE(journal.ok());
+    EXPECT_THAT(journal->present, IsEmpty());
+
+    // It may still be gone on with, and so is still found.
+    EXPECT_FALSE(journal->ended);
+    ASSERT_THAT(orphans(), SizeIs(1));
+    EXPECT_EQ(orphans()[0].session.status, SessionStatus::complete);
+    desk_.config().capture.resume_within = milliseconds(1);
+    EXPECT_THAT(orphans(), IsEmpty()) << "not so late any more";
+
+    ASSERT_TRUE(finish().ok());
+    EXPECT_EQ(desk_.store().puts, puts) << "again is the same";
+}
+
+TEST_F(Recovery, WhatCameToItsEndIsNoOrphanOnceItIsComplete) {
+    ASSERT_TRUE(journal_.end().ok());
+    ASSERT_TRUE(desk_.catalog().set_status(kId, SessionStatus::ending).ok());
+    ASSERT_THAT(orphans(), SizeIs(1));
+    EXPECT_FALSE(orphans()[0].in_hand);
+    ASSERT_TRUE(desk_.catalog().add_job(finish_job(kId)).ok());
+    EXPECT_TRUE(orphans()[0].in_hand);
+    ASSERT_TRUE(finish().ok());
+    EXPECT_THAT(orphans(), IsEmpty());
+}
+
+TEST_F(Recovery, OneWithoutAJournalHasFailedWhichIsNoError) {
+    const auto found = orphans();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_FALSE(found[0].journal);
+    ASSERT_TRUE(finish().ok());
+    EXPECT_EQ(status(), SessionStatus::failed);
+    EXPECT_THAT(orphans(), IsEmpty());
+    EXPECT_THAT(desk_.store().puts, IsEmpty());
+}
+
+TEST_F(Recovery, OneInWhichNobodyWasHasFailed) {
+    auto empty = desk_.journal(table_.simulated.start_time, {journal::Clock{BootTime{}, unix_now()}});
+    ASSERT_TRUE(empty.grow_to(seconds(1)).ok());
+    empty.cut_off();
+    ASSERT_TRUE(finish().ok());
+    EXPECT_EQ(status(), SessionStatus::failed);
+}
+
+TEST_F(Recovery, WhatIsCompleteStaysSoWithoutItsJournal) {
+    ASSERT_TRUE(journal_.end().ok());
+    desk_.finish();
+    std::filesystem::remove_all(folder());
+    ASSERT_TRUE(finish().ok());
+    EXPECT_EQ(status(), SessionStatus::complete);
+    EXPECT_THAT(orphans(), IsEmpty());
+}
+
+TEST_F(Recovery, AJournalWithoutARowGetsOneByTheManifest) {
+    const UserId first = table_.simulated.senders[0].user;
+    ASSERT_TRUE(desk_.catalog().upsert_track({.session = kId, .user = first, .name = "Anna", .bot = true}).ok());
+    ASSERT_TRUE(write_manifest(desk_.tools(), kId).ok());
+    ASSERT_TRUE(journal_.grow_to(kLength).ok());
+    journal_.cut_off();
+    desk_.lose_catalog();
+    ASSERT_FALSE(desk_.catalog().session(kId).ok());
+
+    const auto found = orphans();
+    ASSERT_EQ(found.size(), 1U);
+    const auto row = *desk_.catalog().session(kId);
+    EXPECT_EQ(found[0].session, row);
+    EXPECT_EQ(row.guild_id, "7");
+    EXPECT_EQ(row.channel_id, "8");
+    EXPECT_EQ(row.language, "it");
+    EXPECT_EQ(row.start, table_.simulated.start_time);
+    EXPECT_EQ(row.status, SessionStatus::interrupted);
+    ASSERT_TRUE(finish().ok());
+    const auto tracks = *desk_.catalog().tracks(kId);
+    ASSERT_EQ(tracks.size(), 2U);
+    const auto anna = std::ranges::find(tracks, first, &catalog::Track::user);
+    ASSERT_NE(anna, tracks.end());
+    EXPECT_EQ(anna->name, "Anna");
+    EXPECT_TRUE(anna->bot);
+    EXPECT_GT(anna->received, 0);
+}
+
+TEST_F(Recovery, AJournalWithoutARowOrManifestGetsWhatItKnowsItself) {
+    ASSERT_TRUE(journal_.grow_to(seconds(20)).ok());
+    journal_.cut_off();
+    desk_.lose_catalog();
+    std::filesystem::create_directories(journal_root(desk_.config()) / "not a session");
+    std::filesystem::create_directories(journal_root(desk_.config()) / "empty");
+    ASSERT_THAT(orphans(), SizeIs(1));
+    const auto row = *desk_.catalog().session(kId);
+    EXPECT_EQ(row.guild_id, std::nullopt);
+    EXPECT_EQ(row.start, table_.simulated.start_time);
+}
+
+}  // namespace
+}  // namespace lestapenna::workflows
