@@ -128,13 +128,14 @@ net::Task<> stop(CorePtr core, Conversation talk, Asker asker) {
         co_await talk.answer(Audience::asker, std::move(*no));
         co_return;
     }
-    const auto recorder = table.recorder;
+    auto recorder = table.recorder;
     const SessionId session = recorder->session();
     const milliseconds length = length_of(table);
-    Closer closer{with, asker};
+    Closer closer{with, asker, false};
     closer.addressee.thinking = false;  // by then it is answered
     core->closers.insert_or_assign(session, std::move(closer));
     const Status stopped = co_await recorder->stop();
+    recorder.reset();
     if (!stopped) log().error("session {} ended, but {}", session.text(), stopped.error().message);
     turn.over();
     co_await talk.answer(Audience::table, text::stopped(with.language, session, length));
@@ -196,9 +197,9 @@ net::Task<> status(CorePtr core, Conversation talk) {
         co_await talk.answer(Audience::asker, std::move(said));
         co_return;
     }
-    const auto recorder = table.recorder;
-    text::Live live{recorder->session(), recorder->start_time(), length_of(table),
-                    BootClock::now(),    recorder->report(),     {}};
+    const recorder::Recorder& recorder = *table.recorder;
+    text::Live live{recorder.session(), recorder.start_time(), length_of(table),
+                    BootClock::now(),   recorder.report(),     {}};
     const auto look = [id = live.session, heard = live.report.heard](const workflows::Tools& tools) {
         return safety_of(tools, id, heard);
     };

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "base/log.h"
 #include "bot/commands.h"
 #include "bot/handover.h"
@@ -54,27 +56,30 @@ net::Task<> make_and_send(CorePtr core, Conversation talk, SessionId session) {
     if (!added) co_await talk.answer(Audience::asker, text::something_broke(with.language));
 }
 
-/// The sessions of a guild that nobody finished, and are not being recorded.
-Result<std::vector<SessionId>> unfinished_of(const workflows::Tools& tools, GuildId guild) {
+struct ToRecover {
+    std::vector<SessionId> sessions;
+    std::set<SessionId> in_hand;  ///< of these: a job for it waits or runs already
+};
+
+/// The sessions of a guild that nobody finished, and are not being recorded; or the one that is named.
+Result<ToRecover> find_to_recover(const workflows::Tools& tools, GuildId guild, const std::string& argument) {
+    ToRecover found;
+    if (!argument.empty()) {
+        const auto named = find_session(tools, guild, argument, {});
+        if (!named) return named.error();
+        if (*named) found.sessions.push_back((*named)->id);
+        return found;
+    }
     const auto orphans = workflows::find_orphans(tools);
     if (!orphans) return orphans.error();
-    std::vector<SessionId> found;
     for (const auto& orphan : *orphans) {
         const auto status = orphan.session.status;
         const bool over = status == catalog::SessionStatus::complete || status == catalog::SessionStatus::failed;
-        if (orphan.session.guild_id == guild.text() && !over) found.push_back(orphan.session.id);
+        if (orphan.session.guild_id != guild.text() || over) continue;
+        found.sessions.push_back(orphan.session.id);
+        if (orphan.in_hand) found.in_hand.insert(orphan.session.id);
     }
     return found;
-}
-
-Result<std::vector<SessionId>> sessions_to_recover(const workflows::Tools& tools, GuildId guild,
-                                                   const std::string& argument) {
-    if (argument.empty()) return unfinished_of(tools, guild);
-    const auto found = find_session(tools, guild, argument, {});
-    if (!found) return found.error();
-    std::vector<SessionId> one;
-    if (*found) one.push_back((*found)->id);
-    return one;
 }
 
 }  // namespace
@@ -125,7 +130,7 @@ net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string a
         co_return;
     }
     const Addressee to = talk.with();
-    const std::string nonce = to.message ? "d" + to.message->text() : "";
+    const std::string nonce = to.message ? "s" + to.message->text() : "";
     const Delivery delivered = co_await hand_over(core, *found->summary, to, nonce);
     if (delivered == Delivery::later) {
         co_await make_and_send(core, std::move(talk), session);
@@ -142,27 +147,29 @@ net::Task<> recover(CorePtr core, Conversation talk, Asker asker, std::string ar
     }
     co_await talk.think(Audience::asker);
     const auto look = [guild = with.guild, argument](const workflows::Tools& tools) {
-        return sessions_to_recover(tools, guild, argument);
+        return find_to_recover(tools, guild, argument);
     };
     auto found = co_await off_loop(core, look);
     if (!found) {
         co_await talk.answer(Audience::asker, no_session(with.language, found.error()));
         co_return;
     }
-    if (!argument.empty() && found->empty()) {
+    auto& lost = found->sessions;
+    if (!argument.empty() && lost.empty()) {
         co_await talk.answer(Audience::asker, text::unknown_session(with.language, core->prefix()));
         co_return;
     }
-    std::erase_if(*found, [&](const SessionId& id) { return core->table_of(id) != nullptr; });
-    if (found->empty()) {
+    std::erase_if(lost, [&](const SessionId& id) { return core->table_of(id) != nullptr; });
+    if (lost.empty()) {
         co_await talk.answer(Audience::asker, text::nothing_to_recover(with.language));
         co_return;
     }
-    co_await talk.answer(Audience::asker, text::recovering(with.language, *found));
-    for (const SessionId& id : *found) {
-        Closer closer{talk.with(), asker};
+    co_await talk.answer(Audience::asker, text::recovering(with.language, lost));
+    for (const SessionId& id : lost) {
+        Closer closer{talk.with(), asker, true};
         core->closers.insert_or_assign(id, std::move(closer));
         core->reported.erase(id);  // somebody asks: it is told again
+        if (found->in_hand.contains(id)) continue;
         static_cast<void>(co_await add_jobs(core, jobs_at_end(workflows::recover_job(id))));
     }
 }

@@ -29,7 +29,8 @@ struct Table {
 
     enum class State : std::uint8_t { idle, starting, recording, ending };
     State state = State::idle;
-    std::shared_ptr<recorder::Recorder> recorder;  ///< null: idle. Whoever awaits something of it holds a copy
+    /// Null: idle. Whoever awaits something of it holds a copy, and not for longer: leave() destroys the last one.
+    std::shared_ptr<recorder::Recorder> recorder;
     recorder::Where where;
     Line line;                      ///< of those who start or end something
     std::size_t conversations = 0;  ///< under way
@@ -47,10 +48,11 @@ struct Addressee {
     BootTime asked{};
 };
 
-/// Who ended a session, and is told how it went.
+/// Who ended a session, or wants it recovered, and is told how it went.
 struct Closer {
     Addressee addressee;
     Asker asker;
+    bool asks_again = false;  ///< what was told before is told once more
 };
 
 /// Of sessions that are over: metrics never go back.

@@ -1,5 +1,7 @@
 #include "bot/handover.h"
 
+#include <fmt/format.h>
+
 #include "base/log.h"
 #include "discord/json.h"
 #include "store/links.h"
@@ -11,10 +13,25 @@ namespace {
 namespace json = discord::json;
 using discord::Json;
 
-constexpr std::size_t kNonceTail = 20;  // Discord takes 25 characters
+std::string tail(const std::string& text) {
+    constexpr std::size_t kTail = 8;
+    return text.substr(text.size() - std::min(text.size(), kTail));
+}
 
-std::string nonce_for(char what, const std::string& of) {
-    return what + of.substr(of.size() - std::min(of.size(), kNonceTail));
+/// Of an order: two of one person are two.
+std::string ask_of(const Addressee& to) {
+    if (to.interaction) return std::to_string(to.interaction->id);
+    return to.message ? to.message->text() : "";
+}
+
+/// The same for what is done again after a kill, and no other: Discord then gives the message that it has. A session
+/// that went on ends anew, and who asks again is told again. At most 25 characters, as Discord wants.
+std::string nonce_of(const Core& core, char what, const catalog::Session& row) {
+    const auto end = std::chrono::floor<seconds>(row.end.value_or(row.start)).time_since_epoch().count();
+    const auto closer = core.closers.find(row.id);
+    const bool again = closer != core.closers.end() && closer->second.asks_again;
+    return what + tail(row.id.text()) + tail(fmt::format("{:08x}", end)) +
+           (again ? tail(ask_of(closer->second.addressee)) : "");
 }
 
 Error try_later(const char* what) {
@@ -88,7 +105,7 @@ net::Task<Status> tell_table(CorePtr core, Summary summary) {
     discord::OutgoingMessage message;
     message.content = summary.finished.has_audio ? text::report(language, summary.finished, core->prefix())
                                                  : text::no_audio(language, row.id);
-    message.nonce = nonce_for('r', row.id.text());
+    message.nonce = nonce_of(*core, 'r', row);
     const auto posted = co_await post(core, text_channel_of(row), std::move(message));
     if (!posted && is_passing(posted.error())) co_return try_later("message");
     core->reported.insert_or_assign(row.id, row.end);
@@ -145,7 +162,7 @@ net::Task<Status> report(CorePtr core, SessionId session) {
     if (!told) co_return told;
     const Addressee to = addressee_of(*core, *summary);
     if (summary->master) {
-        const Delivery delivered = co_await hand_over(core, *summary, to, nonce_for('l', session.text()));
+        const Delivery delivered = co_await hand_over(core, *summary, to, nonce_of(*core, 'l', summary->row));
         if (delivered == Delivery::later) co_return core->leaving ? shutting_down() : try_later("private message");
     }
     core->closers.erase(session);
@@ -165,7 +182,7 @@ net::Task<Status> deliver(CorePtr core, SessionId session, UserId user, std::str
     if (!to) to = parse_payload(payload, guild_of(summary->row), user, default_language(core->config()));
     if (!to) co_return Error{ErrorKind::usage, "the download of session " + session.text() + " names nobody"};
     if (summary->master) {
-        const auto nonce = nonce_for('d', to->message ? to->message->text() : session.text());
+        const auto nonce = nonce_of(*core, 'd', summary->row).substr(0, 17) + tail(ask_of(*to));
         const Delivery delivered = co_await hand_over(core, *summary, *to, nonce);
         if (delivered == Delivery::later) co_return core->leaving ? shutting_down() : try_later("private message");
     } else {

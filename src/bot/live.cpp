@@ -49,6 +49,7 @@ net::Task<> after_end(CorePtr core, Ending ending) {
     static_cast<void>(co_await ending.recorder->over());
     log().info("session {} is over", session.text());
     let_go(core->table(ending.where.guild), ending.recorder);
+    ending.recorder.reset();
     // Where Discord did not let the Recorder do it.
     net::spawn(core->tools.loop, give_back_nickname(core, ending.where.guild));
     if (ending.cause == EndCause::stopped || core->leaving) co_return;  // who stopped it is answered

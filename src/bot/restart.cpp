@@ -91,7 +91,7 @@ net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, boo
         bool goes_on = false;
         const auto where = table.recorder ? std::nullopt : where_to_go_on(*core, guild, orphan);
         if (where) goes_on = co_await go_on(core, *where, std::move(*orphan.journal));
-        if (!goes_on) co_await finish_later(core, session);
+        if (!goes_on && !orphan.in_hand) co_await finish_later(core, session);
     }
     if (has_nick && !table.recorder) net::spawn(core->tools.loop, give_back_nickname(core, guild));
 }
@@ -99,7 +99,9 @@ net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, boo
 /// We are not in that guild any more: what it left is finished all the same.
 net::Task<> finish_all(CorePtr core, std::vector<Orphan> orphans) {
     const Doing doing(core);
-    for (const Orphan& orphan : orphans) co_await finish_later(core, orphan.session.id);
+    for (const Orphan& orphan : orphans) {
+        if (!orphan.in_hand) co_await finish_later(core, orphan.session.id);
+    }
 }
 
 template <class Map, class Value>

@@ -360,6 +360,16 @@ TEST_F(BotTest, ARestartFinishesWhatNobodyIsThereFor) {
     EXPECT_THAT(type(anna, "$ascolta"), HasSubstr(text::short_id(id)));
     EXPECT_EQ(last_session()->id, id);
     EXPECT_EQ(last_session()->status, catalog::SessionStatus::recording);
+    // It ends anew, and that is told anew, although to Discord's memory it is the same session.
+    const auto links = [&] {
+        const auto direct = direct_messages(anna);
+        return std::ranges::count_if(direct, [](const Posted& one) { return !link_in(one.content).empty(); });
+    };
+    EXPECT_EQ(links(), 1);
+    type(anna, "$termina");
+    EXPECT_TRUE(eventually([&] { return links() == 2; }));
+    wait_until_idle();
+    EXPECT_EQ(links(), 2);
 }
 
 TEST_F(BotTest, TheOldNicknameComesBackAfterAKill) {
