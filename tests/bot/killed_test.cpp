@@ -101,11 +101,21 @@ class Killed : public TableTest {
     void kill_now() {
         kill_program();
         ++kills_;
+        note_what_was_under_way();
         if (!id_) return;
         auto now = read_journal(journal(*id_));
         expect_all_there(now);
         if (now.ends == 0) ++restarts_;  // it will go on
         durable_ = std::move(now.packets);
+    }
+    /// As the catalog was left.
+    void note_what_was_under_way() {
+        const auto session = last_session(guild_);
+        std::string doing = session ? std::string(to_text(session->status)) : "no session";
+        for (const auto& [job, status] : *catalog().open_jobs(std::nullopt)) {
+            if (status == catalog::JobStatus::running) doing += ", in job " + job.name;
+        }
+        ++under_way_[doing];
     }
     void expect_all_there(const Journaled& now) {
         const std::set<PacketId> there(now.packets.begin(), now.packets.end());
@@ -272,6 +282,7 @@ class Killed : public TableTest {
     std::size_t missing_ = 0;
     std::size_t restarts_ = 0;  ///< with which the session went on
     int kills_ = 0;
+    std::map<std::string, int> under_way_;  ///< kills by what they cut off
     double slowest_back_ = 0;
 };
 
@@ -287,6 +298,7 @@ TEST_F(Killed, NothingIsLostOrDoneTwice) {
     }
     std::printf("  %d kills; at most %.2f s from the start of the program to the first packet\n", kills_,
                 slowest_back_);
+    for (const auto& [doing, times] : under_way_) std::printf("  %3d x %s\n", times, doing.c_str());
     EXPECT_EQ(stop_program(), 0);
 }
 
