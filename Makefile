@@ -5,8 +5,8 @@ PREFIX ?= /usr/local
 # Seconds that `make fuzz` gives to each fuzzer.
 FUZZ_SECONDS ?= 20
 # What `make tsan` builds and runs: the tests of code with threads.
-TSAN_PROGRAMS = test_base test_journal test_store test_catalog test_jobs test_workflows test_net test_discord test_recorder
-TSAN_TESTS = ^(base|journal|store|catalog|jobs|discord)\.|SameBytes|^net\.(HttpClient|Spawn)|^recorder\.(Live|Capture)
+TSAN_PROGRAMS = test_base test_journal test_store test_catalog test_jobs test_workflows test_net test_web test_discord test_recorder
+TSAN_TESTS = ^(base|journal|store|catalog|jobs|web|discord)\.|SameBytes|^net\.(HttpClient|Spawn)|^recorder\.(Live|Capture)
 # What `make asan` leaves to `make test`: long measurements, a third of its time, and troubles that the rooms' own tests
 # know; odd datagrams and messages stay.
 ASAN_LEAVES = \.TenMinutes|\.Evening|\.Guilds|\.Leveled\.(EveryCleanVoice|TheMasterAtEach)|^live\.(Voice|GatewayClose|Rest)|^interop\.
