@@ -155,7 +155,7 @@ TEST(FileBody, WhoStopsReadingIsCutOff) {
     ASSERT_TRUE(write_file(folder / "f", noise(16'000'000)));
     on_loop([&](Loop& loop) -> Task<> {
         ServerOptions options;
-        options.idle_timeout = milliseconds(100);
+        options.idle_timeout = seconds(1);
         options.max_connections = 1;  // the second is served when the first is gone
         Server server = serve(loop, folder / "f", 0, 16'000'000, std::move(options));
         tcp::socket stuck = co_await dial_narrow(server.port());
