@@ -7,6 +7,7 @@
 
 #include "workflows/job_names.h"
 #include "workflows/keep_up.h"
+#include "workflows/manifest.h"
 #include "workflows/master.h"
 #include "workflows/recovery.h"
 
@@ -47,7 +48,7 @@ std::optional<UserId> user_of(const catalog::Job& job) {
 Status finish(const workflows::Tools& tools, const SessionId& id) {
     const auto finished = workflows::is_finished(tools, id);
     if (!finished) return finished.error();
-    if (*finished) return Ok{};
+    if (*finished) return workflows::write_manifest(tools, id);  // a kill may have come before it
     auto session = workflows::Session::open(tools, id);
     return session ? workflows::finish_session(*session) : session.error();
 }

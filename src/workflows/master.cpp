@@ -148,7 +148,7 @@ Status finish_session(Session& session) {
     if (!session.timeline().damages.empty()) {
         const auto finished = is_finished(tools, session.id());
         if (!finished) return finished.error();
-        if (*finished) return Ok{};
+        if (*finished) return write_manifest(tools, session.id());  // a kill may have come before it
     }
     if (const auto ours = session.scratch(""); !ours)
         return ours.error();  // nobody else makes files of this session now
