@@ -46,15 +46,17 @@ net::Task<> after_end(CorePtr core, Ending ending) {
     const Doing doing(core);
     const SessionId session = ending.recorder->session();
     net::spawn(core->tools.loop, note_end(core, session));
+    if (ending.cause != EndCause::stopped && !core->leaving) {  // who stopped it is answered
+        const Language language = parse_language(ending.where.language, default_language(core->config()));
+        auto ended = text::ended(language, session, ending.cause, ending.length);
+        net::spawn(core->tools.loop, tell(core, ending.where.text_channel, std::move(ended)));
+    }
     static_cast<void>(co_await ending.recorder->over());
     log().info("session {} is over", session.text());
     let_go(core->table(ending.where.guild), ending.recorder);
     ending.recorder.reset();
     // Where Discord did not let the Recorder do it.
     net::spawn(core->tools.loop, give_back_nickname(core, ending.where.guild));
-    if (ending.cause == EndCause::stopped || core->leaving) co_return;  // who stopped it is answered
-    const Language language = parse_language(ending.where.language, default_language(core->config()));
-    co_await tell(core, ending.where.text_channel, text::ended(language, session, ending.cause, ending.length));
 }
 
 /// What happens in a session, one overload each.
@@ -83,8 +85,9 @@ struct Hear {
         };
         net::spawn(core->tools.loop, add(core, std::move(job)));
     }
+    void operator()(const recorder::Ending& /*ending*/) const { table.state = Table::State::ending; }
+    void operator()(const recorder::Unwritten& /*unwritten*/) const { tell_table(text::unwritten(language())); }
     void operator()(const recorder::Ended& ended) const {
-        table.state = Table::State::ending;
         core->totals.add(table.recorder->report());
         const auto length = unix_now() - table.recorder->start_time();
         Ending ending{table.where, table.recorder, ended.cause, length};

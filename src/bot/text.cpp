@@ -224,6 +224,15 @@ std::string newcomer(Language language, std::string_view name) {
                "👋 {0}, this session is being recorded: from now on your voice too.", escaped(name));
 }
 
+std::string unwritten(Language language) {
+    return say(
+        language,
+        "💾 Il disco del computer che registra è pieno, o non risponde. Quello che avete detto non è perso, ma non "
+        "è ancora al sicuro: chi si occupa di me liberi spazio e non mi spenga. Io riprovo finché riesco.",
+        "💾 The disk of the machine that records is full, or does not answer. What you said is not lost, but not "
+        "safe yet: whoever looks after me should free some space and not switch me off. I keep trying.");
+}
+
 std::string deafened(Language language) {
     return say(
         language,

@@ -39,6 +39,8 @@ std::string note_is_too_long(Language language);
 /// "Anna è arrivata: questa partita viene registrata." Once per person and session.
 std::string newcomer(Language language, std::string_view name);
 std::string deafened(Language language);
+/// The end of the session can not be written: the disk is full.
+std::string unwritten(Language language);
 std::string no_longer_deaf(Language language);
 /// The bot was restarted and records again; `outage` is how long nothing was heard.
 std::string back_again(Language language, const SessionId& session, milliseconds outage);

@@ -131,6 +131,12 @@ Status Catalog::reopen_session(const SessionId& id) {
                           to_text(SessionStatus::recording));
 }
 
+Status Catalog::set_place(const Session& row) {
+    return change_session(
+        database_, "UPDATE sessions SET channel_id = ?2, text_channel_id = ?3, language = ?4 WHERE session_id = ?1",
+        row.id, row.channel_id, row.text_channel_id, row.language);
+}
+
 Result<Session> Catalog::session(const SessionId& id) const {
     auto found = database_.query(std::string(kSelectSession) + "WHERE session_id = ?1", session_of, id.text());
     if (!found) return found.error();

@@ -177,6 +177,8 @@ class Catalog {
     Status set_end(const SessionId& id, UnixTime end);
     /// It is recorded again: status recording, no end. Keeps its time zero and all else.
     Status reopen_session(const SessionId& id);
+    /// Where it is recorded, and where and in which language its table is told: those columns of `row`.
+    Status set_place(const Session& row);
     Result<Session> session(const SessionId& id) const;
     /// All of them, by start time.
     Result<std::vector<Session>> sessions() const;

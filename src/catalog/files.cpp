@@ -35,13 +35,11 @@ Status Catalog::upsert_recording(const Recording& r) {
     const auto filename = std::string_view(r.key).substr(r.key.rfind('/') + 1);
     return database_.run(
         "INSERT INTO recordings (session_id, filepath, filename, user_id, timestamp, status, duration_ms, "
-        "loudness_lufs, "
-        "true_peak_dbtp, gain_db, speech_lufs, level_flag, recipe, bytes, sha256) "
+        "loudness_lufs, true_peak_dbtp, gain_db, speech_lufs, level_flag, recipe, bytes, sha256) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
         "ON CONFLICT (session_id, filepath) DO UPDATE SET filename = ?3, user_id = ?4, timestamp = ?5, status = ?6, "
-        "duration_ms = ?7, loudness_lufs = ?8, true_peak_dbtp = ?9, gain_db = ?10, speech_lufs = ?11, level_flag = "
-        "?12, "
-        "recipe = ?13, bytes = ?14, sha256 = ?15",
+        "duration_ms = ?7, loudness_lufs = ?8, true_peak_dbtp = ?9, gain_db = ?10, speech_lufs = ?11, "
+        "level_flag = ?12, recipe = ?13, bytes = ?14, sha256 = ?15",
         r.session.text(), r.key, filename, r.user.text(), unix_ms(r.start), to_text(r.status), ms_of(r.duration),
         r.levels.loudness_lufs, r.levels.true_peak_dbtp, r.gain_db, r.speech_lufs, r.level_flag, r.recipe,
         bytes_of(r.content), sha256_of(r.content));
@@ -84,9 +82,8 @@ Status Catalog::upsert_chunk(const Chunk& c) {
 
 Result<std::vector<Chunk>> Catalog::chunks(const SessionId& session) const {
     return database_.query(
-        "SELECT session_id, filepath, user_id, timestamp, status, duration_ms, recipe, bytes, sha256 FROM chunks WHERE "
-        "session_id = "
-        "?1 "
+        "SELECT session_id, filepath, user_id, timestamp, status, duration_ms, recipe, bytes, sha256 FROM chunks "
+        "WHERE session_id = ?1 "
         "ORDER BY length(user_id), user_id, timestamp, filepath",
         [](Row row) {
             return Chunk{.session = session_id(row.text(0)),
@@ -108,12 +105,11 @@ Status Catalog::remove_chunk(const SessionId& session, std::string_view key) {
 Status Catalog::upsert_track(const Track& t) {
     return database_.run(
         "INSERT INTO tracks (session_id, user_id, name, packets_received, packets_lost, packets_undecryptable, "
-        "packets_late, "
-        "packets_duplicate, packets_parked, packets_concealed, bot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-        "?11) "
+        "packets_late, packets_duplicate, packets_parked, packets_concealed, bot) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
         "ON CONFLICT (session_id, user_id) DO UPDATE SET name = ?3, packets_received = ?4, packets_lost = ?5, "
-        "packets_undecryptable = ?6, packets_late = ?7, packets_duplicate = ?8, packets_parked = ?9, packets_concealed "
-        "= ?10, bot = max(bot, ?11)",
+        "packets_undecryptable = ?6, packets_late = ?7, packets_duplicate = ?8, packets_parked = ?9, "
+        "packets_concealed = ?10, bot = max(bot, ?11)",
         t.session.text(), t.user.text(), t.name, t.received, t.lost, t.undecryptable, t.late, t.duplicate, t.parked,
         t.concealed, std::int64_t{t.bot});
 }

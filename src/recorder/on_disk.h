@@ -21,16 +21,20 @@ struct OnDisk {
 
     struct Opened {
         journal::Writer writer;
-        std::optional<catalog::Session> before;  ///< the row of a session that goes on; a new one had none
+        std::optional<catalog::Session> before{};  ///< the row of a session that goes on; a new one had none
+        bool end_said = false;                     ///< the journal has accepted its End
     };
     /// A new session: its row, with time zero, then its journal. Where that can not be opened the row says failed.
     [[nodiscard]] Result<Opened> begin(const catalog::Session& row, const journal::SessionHead& head) const;
-    /// One that goes on: its journal is ours, then the row says recording.
-    [[nodiscard]] Result<Opened> go_on(const journal::SessionHead& head) const;
+    /// One that goes on: its journal is ours, then the row says recording, and where by now.
+    [[nodiscard]] Result<Opened> go_on(const catalog::Session& row, const journal::SessionHead& head) const;
     /// Nothing came of it: of a new session the row is left, failed; another is as it was found.
     [[nodiscard]] Status take_back(Opened opened, const SessionId& session) const;
-    /// Ends the journal at `now`, and the row says so. Both are durable on return.
-    [[nodiscard]] Status end(Opened opened, const journal::SessionHead& head, BootTime now) const;
+    /// Ends the journal at `now`, and the row says so. Both are durable on return, and the journal is let go. After an
+    /// error nothing is lost of what it holds in memory: call it again.
+    [[nodiscard]] Status end(Opened& opened, const journal::SessionHead& head, BootTime now) const;
+    /// We were moved.
+    [[nodiscard]] Status note_place(const catalog::Session& row) const;
     /// Who is recorded. What was counted of them stays.
     [[nodiscard]] Status name(const SessionId& session, UserId user, const std::string& name, bool bot) const;
 };

@@ -39,6 +39,7 @@ void Recorder::Impl::on_voice(const discord::VoiceEvent& event) {
         changed.set();
     } else if (const auto* moved = std::get_if<discord::Moved>(&event)) {
         channel = moved->to;
+        note_place();
         look_around();
     } else if (const auto* end = std::get_if<discord::Ended>(&event)) {
         ended = *end;
@@ -99,6 +100,14 @@ void Recorder::Impl::name_track(UserId user) {
     tools.blocking.post(std::move(work));
 }
 
+/// Who goes on after a restart looks for people where we are.
+void Recorder::Impl::note_place() {
+    auto work = [disk = on_disk(), row = row()] {
+        if (auto noted = disk.note_place(row); !noted) log().warn("{}", noted.error().message);
+    };
+    tools.blocking.post(std::move(work));
+}
+
 void Recorder::on_event(const discord::Event& event) {
     const auto self = impl_;
     if (!self->voice) return;
@@ -115,6 +124,9 @@ void Recorder::on_event(const discord::Event& event) {
         if (gone->guild == ours && gone->id == self->channel) self->end_soon(EndCause::removed);
     } else if (const auto* left = std::get_if<discord::GuildDelete>(&event)) {
         if (left->id == ours && !left->unavailable) self->end_soon(EndCause::removed);
+    } else if (std::holds_alternative<discord::Ready>(event)) {
+        // A new session lists every guild we are in: thrown out while the gateway was away, we are told only here.
+        if (self->tools.guilds.guild(ours) == nullptr) self->end_soon(EndCause::removed);
     } else if (std::holds_alternative<discord::Resumed>(event)) {
         self->look_around();
     }

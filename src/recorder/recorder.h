@@ -59,11 +59,18 @@ struct Left {
 struct Deafened {
     bool deaf = false;
 };
+/// Nothing more is recorded; Ended follows when all of it is durable.
+struct Ending {
+    EndCause cause{};
+};
+/// The end can not be written: the disk is full, or broken. What was said is in memory, and it is tried again for as
+/// long as the process lives. Once per session.
+struct Unwritten {};
 /// The session is over, all of it durable; comes for every way out of a session that had begun, stop() included.
 struct Ended {
     EndCause cause{};
 };
-using Happening = std::variant<Joined, Left, Deafened, Ended>;
+using Happening = std::variant<Joined, Left, Deafened, Ending, Unwritten, Ended>;
 
 /// Why a session did not begin; what a person can do about it depends on which.
 enum class StartTrouble : std::uint8_t {

@@ -1,10 +1,18 @@
 // The ways out of a session: stopped, ended by itself, or left where it stands.
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
 #include "recorder/recorder_impl.h"
 
 namespace lestapenna::recorder {
+
+namespace {
+
+constexpr seconds kAgainFirst{1};
+constexpr seconds kAgainMost{15};
+
+}  // namespace
 
 /// From within a call of Voice or of the gateway's owner: neither may lose its footing.
 void Recorder::Impl::end_soon(EndCause why) {
@@ -30,20 +38,32 @@ net::Task<Status> Recorder::Impl::finish(EndCause why) {
     const BootTime now = BootClock::now();
     capture->finish(now);
     last = report();
-    auto work = [disk = on_disk(), open = std::move(*opened), as = head, now]() mutable {
-        return disk.end(std::move(open), as, now);
-    };
-    opened.reset();
-    result = co_await tools.blocking.run(std::move(work));
+    say(Ending{why});
+    result = co_await end_on_disk(now);
     if (abandoned) co_return result;
     voice.reset();
+    say(Ended{why});
+    // Last, and with the table still ours: a session that begins puts up a sign of its own.
     const SignTools with = sign_tools();
     co_await take_down_sign(with, where.guild, sign, true);
     if (abandoned) co_return result;
     state = State::over;
     over.set();
-    say(Ended{why});
     co_return result;
+}
+
+/// Again and again while the disk does not take it: what is in memory goes only with the process.
+net::Task<Status> Recorder::Impl::end_on_disk(BootTime now) {
+    const auto closing = std::exchange(opened, nullptr);
+    for (seconds wait = kAgainFirst;; wait = std::min(2 * wait, kAgainMost)) {
+        auto work = [disk = on_disk(), closing, as = head, now] { return disk.end(*closing, as, now); };
+        Status done = co_await tools.blocking.run(std::move(work));
+        if (done || abandoned) co_return done;
+        log().error("session {} is over, but its end can not be written yet: {}", head.id.text(), done.error().message);
+        if (wait == kAgainFirst) say(Unwritten{});
+        co_await net::sleep_for(wait);
+        if (abandoned) co_return done;
+    }
 }
 
 net::Task<Status> Recorder::stop() {
@@ -75,9 +95,7 @@ void Recorder::Impl::abandon() {
     ending.set();
     over.set();
     if (!opened) return;
-    const auto closing = std::make_shared<std::optional<OnDisk::Opened>>(std::move(opened));
-    opened.reset();
-    tools.blocking.post([closing] { closing->reset(); });
+    tools.blocking.post([closing = std::exchange(opened, nullptr)]() mutable { closing.reset(); });
 }
 
 Recorder::~Recorder() {

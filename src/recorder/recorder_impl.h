@@ -38,6 +38,7 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
     net::Task<Started> join();
     net::Task<> give_up();
     net::Task<Status> finish(EndCause why);
+    net::Task<Status> end_on_disk(BootTime now);
     static net::Task<> tick(std::shared_ptr<Impl> self);
     static net::Task<> end_by_itself(std::shared_ptr<Impl> self, EndCause why);
     void on_voice(const discord::VoiceEvent& event);
@@ -46,6 +47,7 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
     void look_around();
     void look_for_people(nanoseconds passed);
     void name_track(UserId user);
+    void note_place();
     void abandon();
     void say(const Happening& what) const {
         if (tools.tell && !abandoned) tools.tell(what);
@@ -54,6 +56,8 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
         return {tools.rest, tools.guilds, tools.blocking, tools.catalog, tools.self};
     }
     [[nodiscard]] OnDisk on_disk() const { return {tools.catalog, tools.committer, tools.journal_root, tools.journal}; }
+    /// Of the session as a new one.
+    [[nodiscard]] catalog::Session row() const;
     [[nodiscard]] Report report() const;
     [[nodiscard]] std::vector<Heard> heard() const;
 
@@ -75,7 +79,7 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
     std::map<std::uint16_t, std::uint64_t> voice_closes;
 
     Sign sign;
-    std::optional<OnDisk::Opened> opened;  ///< the loop's while it records, then the blocking thread's
+    std::shared_ptr<OnDisk::Opened> opened;  ///< the loop's while it records, then the blocking thread's
     std::optional<Capture> capture;
     std::unique_ptr<discord::Voice> voice;
     DurableLag lag;

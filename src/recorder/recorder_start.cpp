@@ -15,14 +15,6 @@ journal::SessionHead new_head() {
     return {SessionId::make(), start, now.boot - (now.wall - start), this_boot()};
 }
 
-catalog::Session row_of(const journal::SessionHead& head, const Where& where) {
-    catalog::Session row{head.id, where.guild.text(), where.voice_channel.text(), head.start};
-    row.text_channel_id = where.text_channel.text();
-    if (where.started_by != UserId{}) row.started_by = where.started_by.text();
-    row.language = where.language;
-    return row;
-}
-
 StartError not_opened(const Error& error) {
     return {error.kind == ErrorKind::locked ? StartTrouble::recorded : StartTrouble::disk, error.message};
 }
@@ -33,23 +25,31 @@ journal::SessionHead head_of(const journal::Unfinished& unfinished) {
 
 }  // namespace
 
+catalog::Session Recorder::Impl::row() const {
+    catalog::Session row{head.id, where.guild.text(), channel.text(), head.start};
+    row.text_channel_id = where.text_channel.text();
+    if (where.started_by != UserId{}) row.started_by = where.started_by.text();
+    row.language = where.language;
+    return row;
+}
+
 net::Task<Started> Recorder::Impl::open() {
     // What the thread works with is its own, or outlives us: nobody stops it when we go.
-    auto work = [disk = on_disk(), row = row_of(head, where), as = head, again = unfinished.has_value()] {
-        return again ? disk.go_on(as) : disk.begin(row, as);
+    auto work = [disk = on_disk(), row = row(), as = head, again = unfinished.has_value()] {
+        return again ? disk.go_on(row, as) : disk.begin(row, as);
     };
     auto done = co_await tools.blocking.run(std::move(work));
     if (!done) co_return not_opened(done.error());
-    opened.emplace(std::move(*done));
+    opened = std::make_shared<OnDisk::Opened>(std::move(*done));
     co_return Ok{};
 }
 
 net::Task<Started> Recorder::Impl::announce() {
     const SignTools with = sign_tools();
     Announcement what{where.guild, channel, where.text_channel, head.id, where.language, unfinished.has_value()};
-    auto put_up = co_await put_up_sign(with, std::move(what));
+    const auto put_up = co_await put_up_sign(with, std::move(what));
     if (!put_up) co_return StartError{StartTrouble::no_sign, put_up.error().message};
-    sign = std::move(*put_up);
+    sign = *put_up;
     if (stop_asked) co_return StartError{StartTrouble::stopped, "stopped before it began"};
     co_return Ok{};
 }
@@ -81,10 +81,9 @@ net::Task<> Recorder::Impl::give_up() {
     voice.reset();
     last = report();
     capture.reset();
-    auto work = [disk = on_disk(), opened_before = std::move(*opened), session = head.id]() mutable {
-        return disk.take_back(std::move(opened_before), session);
+    auto work = [disk = on_disk(), began = std::exchange(opened, nullptr), session = head.id] {
+        return disk.take_back(std::move(*began), session);
     };
-    opened.reset();
     const Status removed = co_await tools.blocking.run(std::move(work));
     if (!removed) log().warn("session {}: {}", head.id.text(), removed.error().message);
     const SignTools with = sign_tools();
