@@ -11,7 +11,6 @@
 namespace lestapenna::recorder {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
@@ -83,7 +82,9 @@ TEST_F(Live, WhoComesIsToldOnceAndNotWhoWasThere) {
     ASSERT_EQ(ended.size(), 1U);
     EXPECT_EQ(ended[0].cause, EndCause::stopped);
     std::map<UserId, bool> bots;
-    for (const auto& track : *rows_->tracks(bot_->session())) bots[track.user] = track.bot;
+    const auto tracks = rows_->tracks(bot_->session());
+    ASSERT_TRUE(tracks.ok());
+    for (const auto& track : *tracks) bots[track.user] = track.bot;
     EXPECT_EQ(bots, (std::map<UserId, bool>{{early, false}, {late, false}, {music, true}}));
 }
 

@@ -38,7 +38,7 @@ class RecordingBot {
     /// Logs in and waits until it knows `guild`. Errors: failed, with what Discord said.
     static Result<std::unique_ptr<RecordingBot>> log_in(RecordingBotOptions options, catalog::Catalog& catalog,
                                                         GuildId guild);
-    ~RecordingBot();
+    ~RecordingBot();  // NOLINT(bugprone-exception-escape): what runs on the loop does not throw
     RecordingBot(const RecordingBot&) = delete;
     RecordingBot& operator=(const RecordingBot&) = delete;
 
