@@ -37,7 +37,7 @@ struct Plan {
 Plan plan() {
     const char* const wish = std::getenv("LESTAPENNA_LONG");
     const bool whole = wish != nullptr && std::string_view(wish) == "1";
-    return whole ? Plan{5, 6, 4, seconds(80)} : Plan{1, 2, 2, seconds(50)};
+    return whole ? Plan{5, 6, 4, seconds(60)} : Plan{1, 2, 2, seconds(50)};
 }
 
 /// What makes a packet itself and no other.
@@ -112,7 +112,9 @@ class Killed : public TableTest {
     void note_what_was_under_way() {
         const auto session = last_session(guild_);
         std::string doing = session ? std::string(to_text(session->status)) : "no session";
-        for (const auto& [job, status] : *catalog().open_jobs(std::nullopt)) {
+        const auto jobs = catalog().open_jobs(std::nullopt);
+        ASSERT_TRUE(jobs.ok()) << jobs.error().message;
+        for (const auto& [job, status] : *jobs) {
             if (status == catalog::JobStatus::running) doing += ", in job " + job.name;
         }
         ++under_way_[doing];
@@ -175,7 +177,11 @@ class Killed : public TableTest {
                           one.status == catalog::SessionStatus::ending;
                });
     }
-    catalog::SessionStatus status() { return last_session(guild_)->status; }
+    catalog::SessionStatus status() {
+        const auto session = last_session(guild_);
+        EXPECT_TRUE(session) << "the session is no more";
+        return session ? session->status : catalog::SessionStatus::failed;
+    }
     /// A command that came when nobody was there is lost; whoever gave it gives it again.
     void insist_on_the_end() {
         const auto is_over = [&] {
@@ -321,7 +327,9 @@ TEST_F(Killed, WhileItBegins) {
         EXPECT_FALSE(is_recording_in(voice()));
         EXPECT_EQ(stop_program(), 0);
     }
-    for (const auto& session : *catalog().sessions()) {
+    const auto sessions = catalog().sessions();
+    ASSERT_TRUE(sessions.ok()) << sessions.error().message;
+    for (const auto& session : *sessions) {
         const bool over =
             session.status == catalog::SessionStatus::complete || session.status == catalog::SessionStatus::failed;
         EXPECT_TRUE(over) << to_text(session.status);

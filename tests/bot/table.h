@@ -54,6 +54,10 @@ struct TableSetup {
 using Posted = sandbox::PostedMessage;
 
 class TableTest : public ::testing::Test {
+  public:
+    TableTest();
+    ~TableTest() override;
+
   protected:
     // ---- the Discord
     /// Sets config_ up, too: whatever a test wants otherwise it changes there before start().
@@ -162,9 +166,6 @@ class TableTest : public ::testing::Test {
     std::unique_ptr<sandbox::Show> show_;
     std::unique_ptr<cli::Service> service_;
     std::unique_ptr<test::Background> program_;
-
-    TableTest();
-    ~TableTest() override;
 
   private:
     Posted wait_for(const std::function<bool(const Posted&)>& fits, const std::string& what);
