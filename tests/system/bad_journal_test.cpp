@@ -197,7 +197,7 @@ TEST_F(BadJournal, WhatWasMadeOfAWholeOneStays) {
     fs::remove(lost);
     order({"master", "victim"}, kDamaged);
     for (const auto& [file, digest] : files) {
-        if (stored("victim") / file == lost) continue;
+        if (stored("victim") / file == lost || file == "session.json") continue;  // which names the new one
         EXPECT_EQ(digests(stored("victim")).at(file), digest) << file;
     }
 }

@@ -41,7 +41,7 @@ TEST_F(SameBytes, WithAnyNumberOfThreads) {
         EXPECT_EQ(digests(folder_ / threads / "journal"), digests(folder_ / "1/journal"));
         EXPECT_EQ(digests(folder_ / ("export-" + threads)), digests(folder_ / "export-1"));
     }
-    EXPECT_EQ(stores[0].size(), 2U * (2 + 1) + 1) << "two chunks and a fragment each, and the master";
+    EXPECT_EQ(stores[0].size(), 2U * (2 + 1) + 2) << "two chunks and a fragment each, the master, the manifest";
     EXPECT_EQ(stores[1], stores[0]);
     EXPECT_EQ(stores[2], stores[0]);
     EXPECT_EQ(objects[1], objects[0]);

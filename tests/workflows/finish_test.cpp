@@ -84,8 +84,9 @@ TEST(Finish, MusicStandsBackInTheMixOrIsLeftOutAndIsNeverTranscribed) {
         table.finish(2);
         EXPECT_TRUE(*is_finished(table.tools(1), table.id()));
 
+        const auto queue = table.catalog().transcriptions(table.id());
         std::set<UserId> queued;
-        for (const auto& entry : *table.catalog().transcriptions(table.id())) queued.insert(entry.user);
+        for (const auto& entry : *queue) queued.insert(entry.user);
         EXPECT_EQ(queued.size(), how == "person" ? 3U : 2U);
         EXPECT_EQ(queued.contains(bot), how == "person");
         const auto rows = *table.catalog().recordings(table.id());
