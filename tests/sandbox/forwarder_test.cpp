@@ -98,6 +98,22 @@ TEST_F(ForwarderTest, HearsWhoIsInTheRoomNotDeafAndHasTheKey) {
     EXPECT_EQ(forwarder->forwarded(kCid).size(), 0U);
 }
 
+TEST_F(ForwarderTest, WhoMayNotSpeakIsCountedAndNotHeard) {
+    start();
+    MediaPeer& ada = join(kAda, 7);
+    MediaPeer& bob = join(kBob, 8);
+    forwarder->set_silent(7, true);
+    ada.say(1, "one");
+    ASSERT_TRUE(run_until(loop, [&] { return forwarder->uplink(kAda).datagrams == 2; }));
+    bob.say(1, "who is silent hears");
+    ASSERT_TRUE(heard(ada, 2));  // and bob's hello
+    forwarder->set_silent(7, false);
+    ada.say(2, "two");
+    ASSERT_TRUE(heard(bob, 1));
+    EXPECT_THAT(bob.seqs(), ElementsAre(2));
+    EXPECT_EQ(account(kBob, 7).arrived, 1U);
+}
+
 TEST_F(ForwarderTest, AMemberHearsOnceItHasShownItsKeyOrAfterAWhile) {
     start();
     MediaPeer& ada = join(kAda, 7);
