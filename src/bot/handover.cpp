@@ -154,7 +154,9 @@ net::Task<Delivery> hand_over(CorePtr core, Summary summary, Addressee to, std::
 net::Task<Status> report(CorePtr core, SessionId session) {
     const Doing doing(core);
     if (core->leaving) co_return shutting_down();
-    if (core->table_of(session) != nullptr) co_return Ok{};  // it goes on: its end is told when it comes
+    // It goes on: its end is told when it comes. While it is ending this may be that end already.
+    const Table* table = core->table_of(session);
+    if (table != nullptr && table->state != Table::State::ending) co_return Ok{};
     const auto look = [session](const workflows::Tools& tools) { return summarise(tools, session); };
     const auto summary = co_await off_loop(core, look);
     if (!summary) co_return summary.error();
