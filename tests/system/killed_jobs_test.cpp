@@ -11,8 +11,8 @@
 namespace lestapenna::system_test {
 namespace {
 
-constexpr int kSessions = 4;
-constexpr int kKills = 30;
+constexpr int kSessions = 3;
+constexpr int kKills = 20;
 
 std::string name(int session) {
     return "session" + std::to_string(session);
@@ -129,7 +129,7 @@ TEST_F(KilledJobs, LeaveWhatUndisturbedOnesLeave) {
         ++killed_at_work;
     }
     RecordProperty("killed_at_work", killed_at_work);
-    EXPECT_GE(killed_at_work, 8) << "the jobs were done too soon for this test";
+    EXPECT_GE(killed_at_work, 6) << "the jobs were done too soon for this test";
 
     do_the_rest();
     if (HasFatalFailure()) return;
