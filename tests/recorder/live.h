@@ -50,6 +50,7 @@ class Live : public ::testing::Test {
         options.api_base = stage().addresses.api_base;
         options.trust.extra_ca_pem = stage().addresses.ca_pem;
         options.journal_root = folder_ / "journal";
+        options.journal = journal_;
         options.voice.timing = timing;
         options.empty_end = empty_end;
         auto bot = RecordingBot::log_in(std::move(options), *catalog_, stage().guild);
@@ -168,6 +169,7 @@ class Live : public ::testing::Test {
     }
 
     test::TempDir folder_;
+    journal::WriterOptions journal_;  ///< what a test wants otherwise it changes before log_in()
     std::unique_ptr<sandbox::Show> show_;
     std::unique_ptr<catalog::Catalog> catalog_;  ///< the bot's
     std::unique_ptr<catalog::Catalog> rows_;     ///< the test's

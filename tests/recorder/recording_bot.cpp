@@ -120,8 +120,8 @@ RecordingBot::~RecordingBot() {
 }
 
 Tools RecordingBot::Impl::tools() {
-    Tools tools{thread.loop(),        blocking, *rest,         guilds, catalog,           committer,
-                options.journal_root, {},       options.voice, self,   options.empty_end, {}};
+    Tools tools{thread.loop(),        blocking,        *rest,         guilds, catalog,           committer,
+                options.journal_root, options.journal, options.voice, self,   options.empty_end, {}};
     tools.ask_gateway = [this](GuildId where, std::optional<ChannelId> channel) {
         gateway->update_voice_state(where, channel, false, false);
     };

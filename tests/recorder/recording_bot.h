@@ -28,6 +28,7 @@ struct RecordingBotOptions {
     std::string api_base;
     net::Trust trust;
     std::filesystem::path journal_root;
+    journal::WriterOptions journal{};
     discord::VoiceOptions voice{};  ///< `trust` goes in here, too
     nanoseconds log_in_within = seconds(30);
     milliseconds empty_end = std::chrono::minutes(5);
