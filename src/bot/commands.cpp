@@ -8,7 +8,7 @@ namespace {
 
 net::Task<> help(CorePtr core, Conversation talk) {
     const Language language = talk.with().language;
-    co_await talk.answer(Audience::asker, text::help(language, core->prefix()));
+    co_await talk.answer(Audience::asker, text::help(language, core->prefix_for(talk.with())));
 }
 
 }  // namespace

@@ -29,9 +29,10 @@ net::Task<> think_if_it_takes_long(Conversation& talk, const Table& table) {
 std::optional<std::string> obstacle_to_steer(const Core& core, const Table& table, const Conversation& talk,
                                              const Asker& asker) {
     const Language language = talk.with().language;
-    if (!table.recorder || table.state == State::ending) return text::not_recording(language, core.prefix());
+    if (!table.recorder || table.state == State::ending)
+        return text::not_recording(language, core.prefix_for(talk.with()));
     const auto refused = may_steer(asker, table.where.started_by, recorded_channel(table));
-    if (refused) return text::refusal(language, *refused, core.prefix());
+    if (refused) return text::refusal(language, *refused, core.prefix_for(talk.with()));
     return std::nullopt;
 }
 
@@ -79,7 +80,7 @@ net::Task<std::pair<Audience, std::string>> listen_in_turn(CorePtr core, Address
     const SessionId& session = table.recorder->session();
     const UnixTime start = table.recorder->start_time();
     co_return Answer(Audience::table, again ? text::listening_again(with.language, session, voice, start)
-                                            : text::listening(with.language, session, voice, core->prefix()));
+                                            : text::listening(with.language, session, voice, core->prefix_for(with)));
 }
 
 }  // namespace
@@ -91,7 +92,7 @@ net::Task<> listen(CorePtr core, Conversation talk, Asker asker) {
     const auto refused = may_start(asker, *guild, core->config().discord.start_role);
     std::optional<std::string> no;
     if (refused) {
-        no = text::refusal(with.language, *refused, core->prefix());
+        no = text::refusal(with.language, *refused, core->prefix_for(with));
     } else if (table.state == State::starting) {
         no = text::busy(with.language);
     } else if (!table.recorder) {
@@ -149,8 +150,8 @@ net::Task<> pause(CorePtr core, Conversation talk, Asker asker, bool paused) {
     auto text = obstacle_to_steer(*core, table, talk, asker);
     const Audience audience = text ? Audience::asker : Audience::table;
     if (!text && paused) {
-        text = table.recorder->pause() ? text::paused(language, core->prefix())
-                                       : text::already_paused(language, core->prefix());
+        text = table.recorder->pause() ? text::paused(language, core->prefix_for(talk.with()))
+                                       : text::already_paused(language, core->prefix_for(talk.with()));
     } else if (!text) {
         text = table.recorder->resume() ? text::resumed(language) : text::not_paused(language);
     }
@@ -168,7 +169,7 @@ net::Task<> note(CorePtr core, Conversation talk, Asker asker, std::string text)
     if (answer) {
         // said below
     } else if (text.empty()) {
-        answer = text::note_is_empty(language, core->prefix());
+        answer = text::note_is_empty(language, core->prefix_for(talk.with()));
     } else if (text.size() > journal::kMaxMarkerBytes) {
         answer = text::note_is_too_long(language);
     } else if (table.recorder->note(asker.user, text)) {
@@ -193,7 +194,8 @@ net::Task<> status(CorePtr core, Conversation talk) {
         std::optional<catalog::Session> row;
         if (last && !last->empty()) row = std::move(last->front().session);
         // Named: g++ 12 destroys what ?: makes inside a co_await expression twice.
-        auto said = last ? text::idle(with.language, row, core->prefix()) : text::something_broke(with.language);
+        auto said =
+            last ? text::idle(with.language, row, core->prefix_for(with)) : text::something_broke(with.language);
         co_await talk.answer(Audience::asker, std::move(said));
         co_return;
     }

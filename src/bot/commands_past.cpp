@@ -93,7 +93,8 @@ net::Task<> sessions(CorePtr core, Conversation talk) {
     const auto listed = co_await off_loop(core, look);
     if (!listed) log().warn("the sessions could not be listed: {}", listed.error().message);
     // Named: g++ 12 destroys what ?: makes inside a co_await expression twice.
-    auto said = listed ? text::sessions(language, *listed, core->prefix()) : text::something_broke(language);
+    auto said =
+        listed ? text::sessions(language, *listed, core->prefix_for(talk.with())) : text::something_broke(language);
     co_await talk.answer(Audience::asker, std::move(said));
 }
 
@@ -110,10 +111,10 @@ net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string a
     if (!found) {
         no = no_session(language, found.error());
     } else if (!found->summary) {
-        no = argument.empty() ? text::nothing_recorded_here(language, core->prefix())
-                              : text::unknown_session(language, core->prefix());
+        no = argument.empty() ? text::nothing_recorded_here(language, core->prefix_for(talk.with()))
+                              : text::unknown_session(language, core->prefix_for(talk.with()));
     } else if (const auto refused = may_download(asker, found->summary->row, found->summary->tracks)) {
-        no = text::refusal(language, *refused, core->prefix());
+        no = text::refusal(language, *refused, core->prefix_for(talk.with()));
     } else if (const Table* live = core->table_of(found->summary->row.id)) {
         no = text::already_listening(language, found->summary->row.id, live->where.voice_channel,
                                      found->summary->row.start);
@@ -142,7 +143,7 @@ net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string a
 net::Task<> recover(CorePtr core, Conversation talk, Asker asker, std::string argument) {
     const Addressee with = talk.with();
     if (const auto refused = may_recover(asker)) {
-        co_await talk.answer(Audience::asker, text::refusal(with.language, *refused, core->prefix()));
+        co_await talk.answer(Audience::asker, text::refusal(with.language, *refused, core->prefix_for(with)));
         co_return;
     }
     co_await talk.think(Audience::asker);
@@ -156,7 +157,7 @@ net::Task<> recover(CorePtr core, Conversation talk, Asker asker, std::string ar
     }
     auto& lost = found->sessions;
     if (!argument.empty() && lost.empty()) {
-        co_await talk.answer(Audience::asker, text::unknown_session(with.language, core->prefix()));
+        co_await talk.answer(Audience::asker, text::unknown_session(with.language, core->prefix_for(with)));
         co_return;
     }
     std::erase_if(lost, [&](const SessionId& id) { return core->table_of(id) != nullptr; });

@@ -97,6 +97,10 @@ struct Core {
     const Table* table_of(const SessionId& session) const;
     const Config& config() const { return tools.workflows.config; }
     const std::string& prefix() const { return config().discord.prefix; }
+    /// How an answer names commands: as they were given. Who chose a slash command may not be able to type any.
+    std::string_view prefix_for(const Addressee& with) const {
+        return with.interaction ? std::string_view("/") : std::string_view(prefix());
+    }
 };
 using CorePtr = std::shared_ptr<Core>;
 

@@ -143,7 +143,7 @@ std::string status(Language language, const Live& live) {
 }
 
 std::string idle(Language language, const std::optional<catalog::Session>& last, std::string_view prefix) {
-    const auto begin = not_recording(language, prefix);
+    auto begin = not_recording(language, prefix);
     if (!last) return begin;
     using catalog::SessionStatus;
     const auto named = say(language, "L'ultima sessione è {0}, cominciata {1}", "The last session is {0}, begun {1}",

@@ -178,8 +178,8 @@ TEST(Command, SlashCommandsAreWhatDiscordTakes) {
     for (const auto& command : commands) {
         expect_described(command);
         EXPECT_EQ(command["type"], 1);
-        EXPECT_EQ(command["contexts"], discord::Json({0}));
-        EXPECT_EQ(command["integration_types"], discord::Json({0}));
+        EXPECT_EQ(command["contexts"], discord::Json::array({0}));
+        EXPECT_EQ(command["integration_types"], discord::Json::array({0}));
         EXPECT_TRUE(names.insert(command["name"]).second) << command["name"];
         EXPECT_TRUE(names.insert(command["name_localizations"]["en-US"]).second) << command["name"];
         for (const auto& [locale, name] : command["name_localizations"].items()) {

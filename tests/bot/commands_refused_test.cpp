@@ -14,7 +14,7 @@ class Refused : public CommandTest, public testing::WithParamInterface<Way> {
   protected:
     void expect_refusal(UserId who, Verb verb, Refusal why, const std::string& argument = "") {
         const auto answer = use(GetParam(), who, verb, argument);
-        EXPECT_EQ(answer.content, text::refusal(GetParam().language, why, kPrefix));
+        EXPECT_EQ(answer.content, text::refusal(GetParam().language, why, prefix_of(GetParam())));
         EXPECT_EQ(answer.ephemeral, GetParam().slash) << "no concern of the table's";
     }
     std::string told(UserId who, Verb verb, const std::string& argument = "") {
@@ -43,7 +43,7 @@ TEST_P(Refused, WhoIsNotOfTheSession) {
     expect_refusal(stranger, Verb::listen, Refusal::not_in_voice);
     EXPECT_THAT(told(bice, Verb::status), Not(HasSubstr("⏸️"))) << "none of it happened";
 
-    EXPECT_EQ(told(bice, Verb::pause), text::paused(GetParam().language, kPrefix)) << "in the channel";
+    EXPECT_EQ(told(bice, Verb::pause), text::paused(GetParam().language, prefix_of(GetParam()))) << "in the channel";
     EXPECT_EQ(told(boss, Verb::resume), text::resumed(GetParam().language)) << "manages the server";
     sit(anna, std::nullopt);
     EXPECT_THAT(told(anna, Verb::stop), HasSubstr("⏹️")) << "started it";
@@ -62,7 +62,8 @@ TEST_P(Refused, WhoLacksTheRole) {
     expect_refusal(anna, Verb::listen, Refusal::lacks_role);
     EXPECT_FALSE(last_session());
     EXPECT_THAT(told(bice, Verb::listen), HasSubstr("🎲"));
-    EXPECT_EQ(told(anna, Verb::pause), text::paused(GetParam().language, kPrefix)) << "only the start needs the role";
+    EXPECT_EQ(told(anna, Verb::pause), text::paused(GetParam().language, prefix_of(GetParam())))
+        << "only the start needs the role";
 }
 
 class Refusals : public CommandTest {
@@ -84,22 +85,24 @@ TEST_F(Refusals, WhatIsAnotherGuildsIsUnknown) {
         for (const std::string& argument : {id.text(), text::short_id(id)}) {
             for (const UserId who : {anna, boss}) {
                 EXPECT_EQ(use(way, who, Verb::download, argument, elsewhere).content,
-                          text::unknown_session(way.language, kPrefix));
+                          text::unknown_session(way.language, prefix_of(way)));
             }
             EXPECT_EQ(use(way, boss, Verb::recover, argument, elsewhere).content,
-                      text::unknown_session(way.language, kPrefix));
+                      text::unknown_session(way.language, prefix_of(way)));
         }
-        const auto not_recording = text::not_recording(way.language, kPrefix);
+        const auto not_recording = text::not_recording(way.language, prefix_of(way));
         for (const Verb verb : {Verb::stop, Verb::pause, Verb::resume}) {
             EXPECT_EQ(use(way, anna, verb, "", elsewhere).content, not_recording);
         }
         EXPECT_EQ(use(way, boss, Verb::recover, "", elsewhere).content, text::nothing_to_recover(way.language));
-        EXPECT_EQ(use(way, anna, Verb::status, "", elsewhere).content, text::idle(way.language, std::nullopt, kPrefix));
-        EXPECT_EQ(use(way, anna, Verb::sessions, "", elsewhere).content, text::sessions(way.language, {}, kPrefix));
+        EXPECT_EQ(use(way, anna, Verb::status, "", elsewhere).content,
+                  text::idle(way.language, std::nullopt, prefix_of(way)));
+        EXPECT_EQ(use(way, anna, Verb::sessions, "", elsewhere).content,
+                  text::sessions(way.language, {}, prefix_of(way)));
         EXPECT_EQ(use(way, anna, Verb::download, "", elsewhere).content,
-                  text::nothing_recorded_here(way.language, kPrefix));
+                  text::nothing_recorded_here(way.language, prefix_of(way)));
         EXPECT_EQ(use(way, anna, Verb::listen, "", elsewhere).content,
-                  text::refusal(way.language, Refusal::not_in_voice, kPrefix))
+                  text::refusal(way.language, Refusal::not_in_voice, prefix_of(way)))
             << "in a voice channel, but not of this guild";
     }
     EXPECT_TRUE(is_recording_in(voice()));
@@ -127,11 +130,11 @@ TEST_F(Refusals, WhatIsNoIdIsUnknown) {
                                std::string(65, 'A'),
                                std::string(10'000, 'a'),
                                std::string("a\0b", 3),
-                               "\u202E" + id.text()};
+                               kRightToLeft + id.text()};
     const auto expect_unknown = [&](const Way& way, const std::string& bad) {
         SCOPED_TRACE(bad.substr(0, 80));
         for (const Verb verb : {Verb::download, Verb::recover}) {
-            EXPECT_EQ(use(way, boss, verb, bad).content, text::unknown_session(way.language, kPrefix));
+            EXPECT_EQ(use(way, boss, verb, bad).content, text::unknown_session(way.language, prefix_of(way)));
         }
     };
     // Discord takes five messages in five seconds: typed are only the two that matter most.

@@ -15,6 +15,7 @@ using testing::StartsWith;
 class EveryWay : public CommandTest, public testing::WithParamInterface<Way> {
   protected:
     [[nodiscard]] static Language language() { return GetParam().language; }
+    [[nodiscard]] static std::string_view prefix() { return prefix_of(GetParam()); }
     std::string told(UserId who, Verb verb, const std::string& argument = "") {
         return use(GetParam(), who, verb, argument).content;
     }
@@ -41,14 +42,14 @@ TEST_P(EveryWay, BeforeAnythingIsRecorded) {
     open();
     const UserId anna = manager("Anna");
     start();
-    const auto not_recording = text::not_recording(language(), kPrefix);
+    const auto not_recording = text::not_recording(language(), prefix());
     for (const Verb verb : {Verb::stop, Verb::pause, Verb::resume}) EXPECT_EQ(told(anna, verb), not_recording);
     EXPECT_EQ(told(anna, Verb::note, "a dragon"), not_recording);
-    EXPECT_EQ(told(anna, Verb::status), text::idle(language(), std::nullopt, kPrefix));
-    EXPECT_EQ(told(anna, Verb::sessions), text::sessions(language(), {}, kPrefix));
-    EXPECT_EQ(told(anna, Verb::download), text::nothing_recorded_here(language(), kPrefix));
+    EXPECT_EQ(told(anna, Verb::status), text::idle(language(), std::nullopt, prefix()));
+    EXPECT_EQ(told(anna, Verb::sessions), text::sessions(language(), {}, prefix()));
+    EXPECT_EQ(told(anna, Verb::download), text::nothing_recorded_here(language(), prefix()));
     EXPECT_EQ(told(anna, Verb::recover), text::nothing_to_recover(language()));
-    EXPECT_EQ(told(anna, Verb::help), text::help(language(), kPrefix));
+    EXPECT_EQ(told(anna, Verb::help), text::help(language(), prefix()));
 }
 
 TEST_P(EveryWay, AnEveningWithoutAWord) {
@@ -60,7 +61,7 @@ TEST_P(EveryWay, AnEveningWithoutAWord) {
     const auto session = last_session();
     ASSERT_TRUE(session);
     const SessionId id = session->id;
-    EXPECT_EQ(begun.content, text::listening(language(), id, voice(), kPrefix));
+    EXPECT_EQ(begun.content, text::listening(language(), id, voice(), prefix()));
     EXPECT_FALSE(begun.ephemeral) << "the table is to know";
     EXPECT_EQ(session->started_by, anna.text());
     EXPECT_EQ(session->language, to_text(language()));
@@ -68,13 +69,13 @@ TEST_P(EveryWay, AnEveningWithoutAWord) {
     EXPECT_EQ(sessions_known(), 1U);
 
     EXPECT_EQ(told(anna, Verb::resume), text::not_paused(language()));
-    EXPECT_EQ(told(anna, Verb::pause), text::paused(language(), kPrefix));
-    EXPECT_EQ(told(anna, Verb::pause), text::already_paused(language(), kPrefix));
+    EXPECT_EQ(told(anna, Verb::pause), text::paused(language(), prefix()));
+    EXPECT_EQ(told(anna, Verb::pause), text::already_paused(language(), prefix()));
     EXPECT_THAT(told(anna, Verb::status), HasSubstr("⏸️"));
     EXPECT_EQ(told(anna, Verb::resume), text::resumed(language()));
     EXPECT_TRUE(is_with_some_length(told(anna, Verb::note, "il drago <@1> **arriva**"),
                                     [](milliseconds at) { return text::noted(language(), at); }));
-    EXPECT_EQ(told(anna, Verb::note), text::note_is_empty(language(), kPrefix));
+    EXPECT_EQ(told(anna, Verb::note), text::note_is_empty(language(), prefix()));
     EXPECT_EQ(told(anna, Verb::note, std::string(4'001, 'x')), text::note_is_too_long(language()));
 
     const auto status = use(GetParam(), anna, Verb::status);
@@ -88,14 +89,14 @@ TEST_P(EveryWay, AnEveningWithoutAWord) {
 
     EXPECT_TRUE(is_with_some_length(told(anna, Verb::stop),
                                     [&](milliseconds length) { return text::stopped(language(), id, length); }));
-    EXPECT_EQ(told(anna, Verb::stop), text::not_recording(language(), kPrefix));
+    EXPECT_EQ(told(anna, Verb::stop), text::not_recording(language(), prefix()));
     wait_until_idle();
     EXPECT_EQ(wait_for_post_in(text(), text::no_audio(language(), id)).ephemeral, false);
     EXPECT_EQ(told(anna, Verb::download), text::no_audio(language(), id)) << "the last of this channel";
     EXPECT_EQ(told(anna, Verb::download, id.text()), text::no_audio(language(), id));
     const auto last = last_session();
     EXPECT_EQ(last->status, catalog::SessionStatus::complete);
-    EXPECT_EQ(told(anna, Verb::status), text::idle(language(), last, kPrefix));
+    EXPECT_EQ(told(anna, Verb::status), text::idle(language(), last, prefix()));
     EXPECT_THAT(all_bytes_of(journal(id)), HasSubstr("il drago <@1> **arriva**"));
 }
 
@@ -136,7 +137,7 @@ TEST_F(Commands, LinksReachOnlyWhoMayHaveThem) {
     for (const Way& way : kWays) {
         SCOPED_TRACE(way);
         EXPECT_EQ(use(way, stranger, Verb::download, text::short_id(session_)).content,
-                  text::refusal(way.language, Refusal::not_recorded, kPrefix));
+                  text::refusal(way.language, Refusal::not_recorded, prefix_of(way)));
         for (const UserId asker : {player_, boss}) {
             std::string link;
             if (way.slash) {
@@ -195,7 +196,7 @@ TEST_F(Commands, AStageIsAChannelLikeAnother) {
     start();
     for (const Way& way : kWays) {
         const auto begun = use(way, anna, Verb::listen).content;
-        EXPECT_EQ(begun, text::listening(way.language, last_session()->id, hall, kPrefix));
+        EXPECT_EQ(begun, text::listening(way.language, last_session()->id, hall, prefix_of(way)));
         EXPECT_TRUE(is_recording_in(hall));
         EXPECT_THAT(use(way, anna, Verb::stop).content, StartsWith("⏹️"));
         wait_until_idle();
@@ -210,8 +211,8 @@ TEST_F(Commands, EveryPrefixAndSpelling) {
     start();
     EXPECT_EQ(type(anna, "🎲!AIUTO"), text::help(Language::it, "🎲!"));
     EXPECT_EQ(type(anna, "🎲! help \n"), text::help(Language::en, "🎲!"));
-    EXPECT_EQ(slash(anna, "help", {}, "").content, text::help(Language::en, "🎲!"));
-    EXPECT_EQ(slash(anna, "aiuto", {}, "fr").content, text::help(Language::en, "🎲!"));
+    EXPECT_EQ(slash(anna, "help", {}, "").content, text::help(Language::en, "/"));
+    EXPECT_EQ(slash(anna, "aiuto", {}, "fr").content, text::help(Language::en, "/"));
     const auto unheard = {send(anna, "$aiuto"), send(anna, "aiuto"), send(anna, "🎲!aiutami"), send(anna, "🎲")};
     EXPECT_EQ(type(anna, "🎲!help"), text::help(Language::en, "🎲!")) << "commands are taken in order";
     for (const MessageId one : unheard) EXPECT_FALSE(answer_to(one));

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "bot/text_parts.h"
+#include "ways.h"
 
 namespace lestapenna::bot {
 namespace {
@@ -22,7 +23,7 @@ const std::string kCode = "A7F3K2";
 constexpr ChannelId kTable{77};
 constexpr UnixTime kStart{1'700'000'000'123ms};
 /// Would ping, format, link, hide and turn the line around.
-const std::string kEvil = "@everyone **b** `c` <@1> [x](http://e.vil) \u202E~\n# h ||s||";
+const std::string kEvil = "@everyone **b** `c` <@1> [x](http://e.vil) " + kRightToLeft + "~\n# h ||s||";
 
 recorder::Heard heard(std::string name, std::uint64_t packets = 1'000, std::uint64_t lost = 0) {
     return {UserId{1}, std::move(name), false, true, packets, lost, BootTime(90s)};
@@ -141,7 +142,8 @@ TEST(Text, EverySentenceInBothLanguages) {
             EXPECT_GE(text.size(), 10U);
             EXPECT_LE(text.size(), 2'000U);
             EXPECT_THAT(text, Not(HasSubstr("secret detail")));
-            for (const char* raw : {"@everyone", "**b", "`c`", "<@1>", "](", "http://e.vil", "\u202E", "||s", "``"}) {
+            for (const std::string& raw : std::vector<std::string>{"@everyone", "**b", "`c`", "<@1>", "](",
+                                                                   "http://e.vil", kRightToLeft, "||s", "``"}) {
                 EXPECT_EQ(text.find(raw) == std::string::npos ||
                               (raw[0] == '@' && text.find("\\@everyone") + 1 == text.find(raw)),
                           true)
@@ -267,9 +269,9 @@ TEST(Parts, NamesAreHarmless) {
     EXPECT_EQ(text::escaped("a_b*c"), "a\\_b\\*c");
     EXPECT_EQ(text::escaped("È l'elfa 🧝"), "È l\\'elfa 🧝");
     EXPECT_EQ(text::escaped(""), "?");
-    EXPECT_EQ(text::escaped(" \u200B\u202E "), "?");
+    EXPECT_EQ(text::escaped(" \u200B" + kRightToLeft + " "), "?");
     EXPECT_EQ(text::escaped("a\nb"), "a\\?b");
-    EXPECT_EQ(text::escaped("x\u202Eyz"), "xyz");
+    EXPECT_EQ(text::escaped("x" + kRightToLeft + "yz"), "xyz");
     EXPECT_EQ(text::escaped(std::string(100, 'a')), std::string(64, 'a') + "…");
     EXPECT_EQ(text::escaped(std::string(63, 'a') + "è"), std::string(63, 'a') + "…") << "no half character";
     EXPECT_EQ(text::escaped("\x80\xBF"), "\x80\xBF") << "what is no UTF-8 is left to JSON";

@@ -12,6 +12,9 @@
 
 namespace lestapenna::bot {
 
+/// Turns round whatever follows it.
+inline const std::string kRightToLeft{'\xE2', '\x80', '\xAE'};
+
 struct Way {
     bool slash = false;
     Language language = Language::it;
@@ -32,6 +35,8 @@ inline std::ostream& operator<<(std::ostream& out, const Way& way) {
 class CommandTest : public TableTest {
   protected:
     static constexpr std::string_view kPrefix = "$";
+    /// How the answer names commands: as they were given.
+    static constexpr std::string_view prefix_of(const Way& way) { return way.slash ? "/" : kPrefix; }
 
     /// What the bot answers. Discord sends a slash command's own name, Italian here, whatever the person sees.
     Posted use(const Way& way, UserId who, Verb verb, const std::string& argument = "",
