@@ -12,7 +12,6 @@ namespace lestapenna::bot {
 
 namespace {
 
-using catalog::SessionStatus;
 using workflows::Orphan;
 
 constexpr seconds kGiveBackWithin{5};
@@ -28,10 +27,6 @@ Result<Left> find_left(const workflows::Tools& tools) {
     if (!orphans) return orphans.error();
     auto nicks = tools.catalog.remembered_nicks();
     if (!nicks) return nicks.error();
-    // What is finished is gone on with when somebody asks for it, not of itself.
-    std::erase_if(*orphans, [](const Orphan& orphan) {
-        return orphan.session.status == SessionStatus::complete || orphan.session.status == SessionStatus::failed;
-    });
     return Left{std::move(*orphans), std::move(*nicks)};
 }
 
@@ -52,12 +47,10 @@ recorder::SignTools sign_tools(const Core& core) {
     return {tools.rest, core.guilds, tools.blocking, tools.workflows.catalog, core.self};
 }
 
-/// Where it was recorded, when it may be gone on with by now: young enough, and people are still there.
-std::optional<recorder::Where> where_to_go_on(const Core& core, GuildId guild, const Orphan& orphan) {
-    const auto& row = orphan.session;
+/// Where it was recorded, when somebody is still there who did not end it.
+std::optional<recorder::Where> where_to_go_on(const Core& core, GuildId guild, const catalog::Session& row) {
     const auto voice = ChannelId::parse(row.channel_id.value_or(""));
-    if (!voice || !orphan.journal || orphan.journal->ended) return std::nullopt;
-    if (orphan.journal->last_alive() + core.config().capture.resume_within < unix_now()) return std::nullopt;
+    if (!voice || row.status == catalog::SessionStatus::ending) return std::nullopt;
     if (!somebody_is_there(core, guild, *voice)) return std::nullopt;
     const auto text = ChannelId::parse(row.text_channel_id.value_or(""));
     const auto starter = UserId::parse(row.started_by.value_or(""));
@@ -79,6 +72,17 @@ net::Task<bool> go_on(CorePtr core, recorder::Where where, journal::Unfinished j
     co_return true;
 }
 
+/// Its journal is read only now: each table waits for its own.
+net::Task<bool> go_on_if_young(CorePtr core, recorder::Where where, SessionId session) {
+    const auto read = [session](const workflows::Tools& tools) {
+        return Result<std::optional<journal::Unfinished>>(workflows::to_go_on(tools, session));
+    };
+    auto journal = co_await off_loop(core, read);
+    if (!journal || !*journal) co_return false;
+    const bool goes_on = co_await go_on(core, where, std::move(**journal));
+    co_return goes_on;
+}
+
 net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, bool has_nick) {
     const Doing doing(core);
     Table& table = core->table(guild);
@@ -89,8 +93,9 @@ net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, boo
         const SessionId session = orphan.session.id;
         if (table.recorder && table.recorder->session() == session) continue;  // somebody was quicker
         bool goes_on = false;
-        const auto where = table.recorder ? std::nullopt : where_to_go_on(*core, guild, orphan);
-        if (where) goes_on = co_await go_on(core, *where, std::move(*orphan.journal));
+        const auto where = table.recorder ? std::nullopt : where_to_go_on(*core, guild, orphan.session);
+        if (where) goes_on = co_await go_on_if_young(core, *where, session);
+        if (core->leaving) co_return;  // the next start finds it again
         if (!goes_on && !orphan.in_hand) co_await finish_later(core, session);
     }
     if (has_nick && !table.recorder) net::spawn(core->tools.loop, give_back_nickname(core, guild));

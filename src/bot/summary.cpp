@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/files.h"
+#include "workflows/recovery.h"
 
 namespace lestapenna::bot {
 
@@ -152,9 +153,8 @@ Result<std::optional<GoingOn>> to_go_on_with(const workflows::Tools& tools, Guil
     });
     const auto oldest = now - tools.config.capture.resume_within;
     if (last == all->end() || last->end.value_or(now) < oldest) return Found();
-    auto journal = journal::read_unfinished(workflows::journal_folder(tools.config, last->id));
-    // No journal that can be read: nothing to go on with, and recovery says so.
-    if (!journal || journal->ended || journal->last_alive() < oldest) return Found();
+    auto journal = workflows::to_go_on(tools, last->id);
+    if (!journal) return Found();
     return Found(GoingOn{*last, std::move(*journal)});
 }
 

@@ -43,9 +43,7 @@ Result<std::vector<SessionId>> meant(const workflows::Tools& tools, const std::s
     }
     const auto orphans = workflows::find_orphans(tools);
     if (!orphans) return orphans.error();
-    for (const auto& orphan : *orphans) {
-        if (orphan.session.status != SessionStatus::complete) ids.push_back(orphan.session.id);
-    }
+    for (const auto& orphan : *orphans) ids.push_back(orphan.session.id);
     return ids;
 }
 

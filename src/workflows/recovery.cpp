@@ -4,10 +4,12 @@
 #include <map>
 #include <set>
 #include <system_error>
+#include <variant>
 
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "journal/reader.h"
 #include "journal/writer.h"
 #include "workflows/job_names.h"
 #include "workflows/manifest.h"
@@ -32,28 +34,31 @@ std::set<SessionId> journaled(const Config& config) {
     return found;
 }
 
-/// Was anything written to it so lately? Reading a journal to its end to learn that costs a second or two.
 bool touched_since(const std::filesystem::path& folder, UnixTime then) {
     std::error_code error;
     std::filesystem::directory_iterator entry(folder, error);
     for (const std::filesystem::directory_iterator end; !error && entry != end; entry.increment(error)) {
         struct stat info {};
         if (::stat(entry->path().c_str(), &info) != 0) continue;
-        if (UnixTime{milliseconds{info.st_mtim.tv_sec * 1000}} >= then) return true;
+        if (UnixTime{milliseconds{info.st_mtim.tv_sec * 1000 + 999}} >= then) return true;
     }
     return false;
 }
 
-std::optional<journal::Unfinished> read(const Config& config, const SessionId& id) {
-    auto read = journal::read_unfinished(journal_folder(config, id));
-    if (read) return std::move(*read);
-    log().warn("the journal of session {} can not be read: {}", id.text(), read.error().message);
-    return std::nullopt;
+/// By the head of a journal.
+Result<UnixTime> time_zero(const std::filesystem::path& folder) {
+    auto reader = journal::Reader::open(folder);
+    if (!reader) return reader.error();
+    while (std::holds_alternative<journal::Damage>(reader->next())) continue;
+    if (!reader->segments().empty()) return reader->segments().front().session_start;
+    return Error{ErrorKind::damaged, "nothing in " + folder.string() + " can be read as a journal"};
 }
 
 /// The row that the catalog has lost, by the manifest and the journal.
-Result<catalog::Session> bring_back(const Tools& tools, const SessionId& id, const journal::Unfinished& journal) {
-    catalog::Session row{.id = id, .start = journal.start, .status = SessionStatus::interrupted};
+Result<catalog::Session> bring_back(const Tools& tools, const SessionId& id) {
+    const auto start = time_zero(journal_folder(tools.config, id));
+    if (!start) return start.error();
+    catalog::Session row{.id = id, .start = *start, .status = SessionStatus::interrupted};
     std::vector<catalog::Track> tracks;
     const auto manifest = stored_manifest(tools, id);
     if (!manifest) return manifest.error();
@@ -62,7 +67,7 @@ Result<catalog::Session> bring_back(const Tools& tools, const SessionId& id, con
         if (known && known->id == id) {
             const bool complete = known->status == SessionStatus::complete;
             row = std::move(*known);
-            row.start = journal.start;
+            row.start = *start;
             if (!complete) row.status = SessionStatus::interrupted;
             tracks = tracks_of_manifest(**manifest);
         }
@@ -92,28 +97,19 @@ bool over(SessionStatus status) {
 }
 
 /// Nothing when it is no orphan. `row`: as the catalog has it.
-Result<std::optional<Orphan>> look_at(const Tools& tools, const SessionId& id, std::optional<catalog::Session> row,
-                                      bool has_journal) {
+Result<std::optional<Orphan>> look_at(const Tools& tools, const SessionId& id, std::optional<catalog::Session> row) {
     const auto nothing = std::optional<Orphan>{};
-    const auto folder = journal_folder(tools.config, id);
-    const UnixTime youngest = unix_now() - tools.config.capture.resume_within;
-    if (!has_journal && (!row || over(row->status))) return nothing;
-    if (has_journal && journal::is_locked(folder)) return nothing;
-    if (row && row->status == SessionStatus::failed) return nothing;
-    if (row && row->status == SessionStatus::complete && !touched_since(folder, youngest)) return nothing;
-    auto journal = has_journal ? read(tools.config, id) : std::nullopt;
+    if (row && over(row->status)) return nothing;
+    if (journal::is_locked(journal_folder(tools.config, id))) return nothing;
     if (!row) {
-        if (!journal) return nothing;  // not even its time zero is known
-        auto back = bring_back(tools, id, *journal);
+        auto back = bring_back(tools, id);
         if (!back) return back.error();
+        if (over(back->status)) return nothing;
         row = std::move(*back);
-    }
-    if (row->status == SessionStatus::complete) {
-        if (!journal || journal->ended || journal->last_alive() < youngest) return nothing;
     }
     const auto in_hand = is_in_hand(tools, id);
     if (!in_hand) return in_hand.error();
-    return std::optional(Orphan{std::move(*row), std::move(journal), *in_hand});
+    return std::optional(Orphan{std::move(*row), *in_hand});
 }
 
 /// Its journal can not be read: what was finished stays, all else is lost.
@@ -134,21 +130,34 @@ bool nothing_readable(const Error& error) {
 Result<std::vector<Orphan>> find_orphans(const Tools& tools) {
     auto rows = tools.catalog.sessions();
     if (!rows) return rows.error();
-    const auto folders = journaled(tools.config);
     std::map<SessionId, std::optional<catalog::Session>> known;
-    for (const SessionId& id : folders) known.try_emplace(id);
+    for (const SessionId& id : journaled(tools.config)) known.try_emplace(id);
     for (auto& row : *rows) {
         const SessionId id = row.id;
         known.insert_or_assign(id, std::move(row));
     }
     std::vector<Orphan> orphans;
     for (auto& [id, row] : known) {
-        auto orphan = look_at(tools, id, std::move(row), folders.contains(id));
-        if (!orphan) return orphan.error();
-        if (*orphan) orphans.push_back(std::move(**orphan));
+        auto orphan = look_at(tools, id, std::move(row));
+        if (orphan && *orphan) orphans.push_back(std::move(**orphan));
+        // One that is broken keeps nobody else's table waiting.
+        if (!orphan) log().warn("session {} is not recovered: {}", id.text(), orphan.error().message);
     }
     std::ranges::sort(orphans, {}, [](const Orphan& o) { return std::pair(o.session.start, o.session.id); });
     return orphans;
+}
+
+std::optional<journal::Unfinished> to_go_on(const Tools& tools, const SessionId& id) {
+    const auto folder = journal_folder(tools.config, id);
+    const UnixTime oldest = unix_now() - tools.config.capture.resume_within;
+    if (!touched_since(folder, oldest)) return std::nullopt;
+    auto journal = journal::read_unfinished(folder);
+    if (!journal) {
+        log().warn("the journal of session {} can not be read: {}", id.text(), journal.error().message);
+        return std::nullopt;
+    }
+    if (journal->ended || journal->last_alive() < oldest) return std::nullopt;
+    return std::move(*journal);
 }
 
 Status finish_orphan(const Tools& tools, journal::Committer& committer, const SessionId& id) {

@@ -8,17 +8,21 @@
 
 namespace lestapenna::workflows {
 
-/// A session that is not over by its journal, or over and not complete by the catalog; not those being recorded now,
-/// nor those that failed.
+/// A session that is neither complete nor failed; not those being recorded now.
 struct Orphan {
     catalog::Session session;
-    std::optional<journal::Unfinished> journal;  ///< nothing: it has none that can be read
-    bool in_hand = false;                        ///< a finish or recover job of it waits or runs
+    bool in_hand = false;  ///< a finish or recover job of it waits or runs
 };
-/// By scanning the journals' folder and the catalog. A journal without a row gets one, with what the manifest in the
-/// store knows of guild, channel and names. A session that is complete is an orphan only while its journal has no End
-/// and is younger than `resume_within`: it may still be gone on with. By start time.
+/// By the journals' folder and the catalog, by start time. A journal without a row gets one, with what the manifest in
+/// the store knows of guild, channel and names. No journal is read beyond its first record: of an evening that takes
+/// seconds, and whoever records again waits for this. One of which something can not be known is logged and left out.
+/// Errors: the catalog's.
 Result<std::vector<Orphan>> find_orphans(const Tools& tools);
+
+/// How the journal of a session stands that may be gone on with by now: nobody ended it, and its last record is younger
+/// than `resume_within`. Reads it to its end, unless its modification times say already that it is older. Nothing: it
+/// may not, or it can not be read, which is logged.
+std::optional<journal::Unfinished> to_go_on(const Tools& tools, const SessionId& id);
 
 /// Finishes one: closes its connections in the journal, then does all that an end does. Idempotent. One that has no
 /// journal, or nothing in it, is failed, which is no error; what was complete stays so. Errors: locked while it is

@@ -1,6 +1,8 @@
 // Sessions that nobody ended, however they were left.
 #include "workflows/recovery.h"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 
 #include "growing_table.h"
@@ -47,9 +49,10 @@ TEST_F(Recovery, WhatAKillLeftIsFinishedOnce) {
     auto found = orphans();
     ASSERT_EQ(found.size(), 1U);
     EXPECT_EQ(found[0].session.id, kId);
-    ASSERT_TRUE(found[0].journal);
-    EXPECT_THAT(found[0].journal->present, SizeIs(2));
     EXPECT_FALSE(found[0].in_hand);
+    const auto left = to_go_on(desk_.tools(), kId);
+    ASSERT_TRUE(left);
+    EXPECT_THAT(left->present, SizeIs(2));
 
     ASSERT_TRUE(finish().ok());
     EXPECT_EQ(status(), SessionStatus::complete);
@@ -61,12 +64,10 @@ TEST_F(Recovery, WhatAKillLeftIsFinishedOnce) {
     ASSERT_TRUE(journal.ok());
     EXPECT_THAT(journal->present, IsEmpty());
 
-    // It may still be gone on with, and so is still found.
-    EXPECT_FALSE(journal->ended);
-    ASSERT_THAT(orphans(), SizeIs(1));
-    EXPECT_EQ(orphans()[0].session.status, SessionStatus::complete);
+    EXPECT_THAT(orphans(), IsEmpty());
+    EXPECT_TRUE(to_go_on(desk_.tools(), kId)) << "complete, but nobody ended it";
     desk_.config().capture.resume_within = milliseconds(1);
-    EXPECT_THAT(orphans(), IsEmpty()) << "not so late any more";
+    EXPECT_FALSE(to_go_on(desk_.tools(), kId)) << "not so late any more";
 
     ASSERT_TRUE(finish().ok());
     EXPECT_EQ(desk_.store().puts, puts) << "again is the same";
@@ -75,6 +76,7 @@ TEST_F(Recovery, WhatAKillLeftIsFinishedOnce) {
 TEST_F(Recovery, WhatCameToItsEndIsNoOrphanOnceItIsComplete) {
     ASSERT_TRUE(journal_.end().ok());
     ASSERT_TRUE(desk_.catalog().set_status(kId, SessionStatus::ending).ok());
+    EXPECT_FALSE(to_go_on(desk_.tools(), kId)) << "somebody ended it";
     ASSERT_THAT(orphans(), SizeIs(1));
     EXPECT_FALSE(orphans()[0].in_hand);
     ASSERT_TRUE(desk_.catalog().add_job(finish_job(kId)).ok());
@@ -86,7 +88,7 @@ TEST_F(Recovery, WhatCameToItsEndIsNoOrphanOnceItIsComplete) {
 TEST_F(Recovery, OneWithoutAJournalHasFailedWhichIsNoError) {
     const auto found = orphans();
     ASSERT_EQ(found.size(), 1U);
-    EXPECT_FALSE(found[0].journal);
+    EXPECT_FALSE(to_go_on(desk_.tools(), kId));
     ASSERT_TRUE(finish().ok());
     EXPECT_EQ(status(), SessionStatus::failed);
     EXPECT_THAT(orphans(), IsEmpty());
@@ -136,6 +138,55 @@ TEST_F(Recovery, AJournalWithoutARowGetsOneByTheManifest) {
     EXPECT_EQ(anna->name, "Anna");
     EXPECT_TRUE(anna->bot);
     EXPECT_GT(anna->received, 0);
+}
+
+/// What this thread has read so far.
+std::uint64_t bytes_read() {
+    std::ifstream io("/proc/thread-self/io");
+    std::string key;
+    std::uint64_t value = 0;
+    while (io >> key >> value) {
+        if (key == "rchar:") return value;
+    }
+    return 0;
+}
+
+TEST_F(Recovery, FindingReadsNoJournalToItsEnd) {
+    if (bytes_read() == 0) GTEST_SKIP() << "this kernel does not count what is read";
+    ASSERT_TRUE(journal_.grow_to(kLength).ok());
+    journal_.cut_off();
+    std::uintmax_t journal_bytes = 0;
+    for (const auto& segment : std::filesystem::directory_iterator(folder())) journal_bytes += segment.file_size();
+    ASSERT_GT(journal_bytes, 200'000U);
+    for (const bool with_row : {true, false}) {
+        if (!with_row) desk_.lose_catalog();
+        const auto before = bytes_read();
+        EXPECT_THAT(orphans(), SizeIs(1));
+        EXPECT_LT(bytes_read() - before, 150'000U) << (with_row ? "with" : "without") << " a row";
+    }
+    const auto before = bytes_read();
+    EXPECT_TRUE(to_go_on(desk_.tools(), kId));
+    EXPECT_GE(bytes_read() - before, journal_bytes) << "that does";
+}
+
+TEST_F(Recovery, OneThatIsBrokenKeepsNobodyElseWaiting) {
+    ASSERT_TRUE(journal_.grow_to(seconds(5)).ok());
+    journal_.cut_off();
+    desk_.lose_catalog();
+    // Before it and after it in every order: a session whose manifest can not be read.
+    for (const char* name : {"a-broken-one", "z-broken-one"}) {
+        const auto id = *SessionId::parse(name);
+        auto other = test::GrowingJournal(journal_root(desk_.config()), id, table_.simulated.start_time,
+                                          {journal::Clock{BootTime{}, unix_now()}});
+        ASSERT_TRUE(other.grow_to(seconds(1)).ok());
+        other.cut_off();
+        const auto manifest = desk_.config().data.dir / "store" / store::key(store::ManifestKey{id}).text();
+        std::filesystem::create_directories(manifest.parent_path());
+        std::filesystem::create_symlink(manifest.filename(), manifest);
+    }
+    const auto found = orphans();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].session.id, kId);
 }
 
 TEST_F(Recovery, AJournalWithoutARowOrManifestGetsWhatItKnowsItself) {
