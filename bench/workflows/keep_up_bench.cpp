@@ -116,6 +116,7 @@ class Desk {
 };
 
 int run(int minutes, std::size_t players) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // the parts take minutes
     const auto simulated = table(std::chrono::minutes(minutes), players);
     std::printf("%d minutes, %zu players, %zu packets\n", minutes, players, simulated.arrivals.size());
     Desk growing(simulated);
