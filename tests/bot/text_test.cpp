@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "bot/text_parts.h"
-#include "ways.h"
 
 namespace lestapenna::bot {
 namespace {
@@ -22,6 +21,8 @@ const SessionId kSession = *SessionId::parse("01JD0000000000000000A7F3K2");
 const std::string kCode = "A7F3K2";
 constexpr ChannelId kTable{77};
 constexpr UnixTime kStart{1'700'000'000'123ms};
+/// Turns round whatever follows it.
+const std::string kRightToLeft{'\xE2', '\x80', '\xAE'};
 /// Would ping, format, link, hide and turn the line around.
 const std::string kEvil = "@everyone **b** `c` <@1> [x](http://e.vil) " + kRightToLeft + "~\n# h ||s||";
 
@@ -70,6 +71,7 @@ std::vector<Sentence> sentences() {
         {"note_is_too_long", [](Language l) { return text::note_is_too_long(l); }},
         {"newcomer", [](Language l) { return text::newcomer(l, kEvil); }},
         {"deafened", [](Language l) { return text::deafened(l); }},
+        {"unwritten", [](Language l) { return text::unwritten(l); }},
         {"no_longer_deaf", [](Language l) { return text::no_longer_deaf(l); }},
         {"back_again", [](Language l) { return text::back_again(l, kSession, 12s); }},
         {"status", [](Language l) { return text::status(l, live({heard(kEvil)})); }},
