@@ -286,7 +286,7 @@ TEST_F(BotTest, AnIdIsCheckedBeforeAnythingElse) {
     EXPECT_EQ(type(anna, "$scarica " + foreign.text(), other), unknown);
     EXPECT_EQ(type(anna, "$scarica " + text::short_id(foreign), other), unknown);
     EXPECT_EQ(slash(anna, "scarica", {{"sessione", foreign.text()}}, "en-GB", other).content,
-              text::unknown_session(Language::en, "$"));
+              text::unknown_session(Language::en, "/"));
 }
 
 TEST_F(BotTest, BotsAreNotObeyed) {
