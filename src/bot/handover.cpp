@@ -27,7 +27,7 @@ std::string ask_of(const Addressee& to) {
 /// The same for what is done again after a kill, and no other: Discord then gives the message that it has. A session
 /// that went on ends anew, and who asks again is told again. At most 25 characters, as Discord wants.
 std::string nonce_of(const Core& core, char what, const catalog::Session& row) {
-    const auto end = std::chrono::floor<seconds>(row.end.value_or(row.start)).time_since_epoch().count();
+    const auto end = row.end.value_or(row.start).time_since_epoch().count();  // the last 49 days of it are enough
     const auto closer = core.closers.find(row.id);
     const bool again = closer != core.closers.end() && closer->second.asks_again;
     return what + tail(row.id.text()) + tail(fmt::format("{:08x}", end)) +

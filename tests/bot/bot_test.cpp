@@ -1,7 +1,7 @@
 // The bot's own promises, against a Discord on loopback: one recorder per guild, answers that find their way, what a
 // restart goes on with, and what is told and handed over at the end.
+#include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -262,7 +262,12 @@ TEST_F(BotTest, WhateverDiscordAnswersTheRecordingGoesOn) {
     send(anna, "$pausa");
     send(anna, "$riprendi");
     send(anna, "../../" + std::string(1'000, 'x'));
-    std::this_thread::sleep_for(seconds(2));  // of trouble
+    const auto refusals = [&] {
+        return direct([](sandbox::Loopback& discord) {
+            return std::ranges::count_if(discord.requests(), [](const auto& one) { return one.status == 500; });
+        });
+    };
+    ASSERT_TRUE(eventually([&] { return refusals() >= 2; }));
     EXPECT_TRUE(is_recording_in(voice()));
     EXPECT_EQ(last_session()->status, catalog::SessionStatus::recording);
     EXPECT_EQ(service_->busy()->sessions, 1U);
