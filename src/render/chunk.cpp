@@ -25,10 +25,9 @@ std::vector<ChunkWindow> chunk_windows(const timeline::Connection& connection, m
         const Samples begin = index * window;
         if (begin >= connection.length()) continue;  // a packet of no length at the very end
         const Samples end = std::min(begin + window, connection.length());
-        windows.push_back({index,
-                           connection.start + begin,
-                           end - begin,
-                           {index * window_frames, std::min((index + 1) * window_frames, last_frame) + 1}});
+        const bool last = (index + 1) * window_frames >= last_frame;
+        const Frames frames{index * window_frames, (last ? last_frame : (index + 1) * window_frames) + 1};
+        windows.push_back({index, connection.start + begin, end - begin, frames, last});
     }
     return windows;
 }

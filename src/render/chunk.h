@@ -20,7 +20,8 @@ struct ChunkWindow {
     std::int64_t index = 0;
     SamplePos start;  ///< on the session's clock, whole milliseconds
     Samples length{};
-    Frames frames;  ///< of the connection's stream; the last one is also the next window's first
+    Frames frames;      ///< of the connection's stream; the last one is also the next window's first
+    bool last = false;  ///< its frames reach the end of the stream
 };
 
 /// The windows of a connection that hold at least one packet. `rotation` is a multiple of 30 s.

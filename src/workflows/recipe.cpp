@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "audio/mp3.h"
 #include "render/levels.h"
 
 namespace lestapenna::workflows {
@@ -66,14 +65,13 @@ std::string fingerprint(const timeline::Stream& stream, std::size_t packets) {
     return placed.text();
 }
 
-ChunkRecipes::ChunkRecipes(const timeline::Connection& connection) : connection_(&connection) {
+ChunkRecipes::ChunkRecipes(const timeline::Connection& connection) {
     for (const timeline::Stream& stream : connection.streams) sources_.emplace_back(stream);
 }
 
 std::string ChunkRecipes::next(const render::ChunkWindow& window) {
-    const bool last = window.frames.end == audio::mp3_frames(connection_->length());
     std::string text = fmt::format("v{} frames {}-{}{}, {} samples", kRenderVersion, window.frames.begin,
-                                   window.frames.end, last ? " (the last)" : "", window.length.count());
+                                   window.frames.end, window.last ? " (the last)" : "", window.length.count());
     const SamplePos end = window.start + window.length + std::chrono::floor<Samples>(timeline::kClosingGuard);
     for (PlacedSoFar& source : sources_) {
         source.take_before(end);

@@ -42,7 +42,6 @@ class ChunkRecipes {
     std::string next(const render::ChunkWindow& window);
 
   private:
-    const timeline::Connection* connection_;
     std::vector<PlacedSoFar> sources_;
 };
 
