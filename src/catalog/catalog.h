@@ -143,7 +143,15 @@ struct Job {
     UnixTime due{};
     int attempts = 0;     ///< begun so far, this one included
     std::string error{};  ///< what the last attempt said
+    int deaths = 0;       ///< so often in a row the process died during it, and no file of its session was made
     bool operator==(const Job&) const = default;
+};
+/// Which jobs one looks for.
+struct JobChoice {
+    std::vector<std::string> names{};  ///< these
+    bool others = true;                ///< no: all but these
+    /// One that is due later counts as due at the epoch: the clock that said so has been set back since.
+    UnixTime latest = UnixTime::max();
 };
 enum class JobStatus { waiting, running, done, failed };
 std::string_view to_text(JobStatus status);
@@ -219,9 +227,9 @@ class Catalog {
     Status add_job(const NewJob& job);
     /// The one that is due for the longest, now running and counted as an attempt; none of a session that has one
     /// running. Nothing when there is none.
-    Result<std::optional<Job>> take_job(UnixTime now);
+    Result<std::optional<Job>> take_job(UnixTime now, const JobChoice& choice = {});
     /// When the next one is due, as far as it could be taken then.
-    Result<std::optional<UnixTime>> next_job_due() const;
+    Result<std::optional<UnixTime>> next_job_due(const JobChoice& choice = {}) const;
     // The next three are of a job that runs, else not_found; with requeue_running_jobs() they are transactions of their
     // own, not to be called inside together().
 
@@ -233,8 +241,9 @@ class Catalog {
     Status return_job(std::int64_t id, UnixTime due, std::string_view error, bool counted);
     /// Given up: it stays as a row, failed, for people to see, until its like ends.
     Status fail_job(std::int64_t id, std::string_view error);
-    /// What was running when the last process died waits again, at once, as if it had not begun: that a process was
-    /// killed says nothing about its jobs. Only while no Runner is at work on this file.
+    /// What was running when the last process died waits again, at once: that a process was killed is no attempt. But
+    /// it is counted: a job may be what kills it. A new one of the name and subject of one that was given up begins
+    /// with its deaths. Only while no Runner is at work on this file.
     Status requeue_running_jobs();
     /// How many, by status.
     Result<std::map<JobStatus, std::int64_t>> job_counts() const;

@@ -21,7 +21,24 @@ constexpr std::string_view kFree =
     "w.status = 'waiting' AND NOT EXISTS (SELECT 1 FROM jobs AS r WHERE r.status = 'running' AND "
     "(r.session_id = w.session_id OR (r.name = w.name AND r.subject = w.subject)))";
 
-constexpr std::string_view kColumns = "id, name, subject, session_id, payload, due, attempts, error";
+constexpr std::string_view kColumns = "id, name, subject, session_id, payload, due, attempts, error, deaths";
+
+// Of those that are free, the ones that a JobChoice means (?1: its names, each between commas; ?2), and when it has
+// them due (?3).
+constexpr std::string_view kChosen = " AND (instr(?1, ',' || w.name || ',') > 0) <> ?2";
+constexpr std::string_view kDue = "(CASE WHEN w.due > ?3 THEN 0 ELSE w.due END)";
+
+std::string listed(const std::vector<std::string>& names) {
+    std::string list = ",";
+    for (const std::string& name : names) list += name + ",";
+    return list;
+}
+
+// Files of a session that are made.
+constexpr std::string_view kMade =
+    "((SELECT count(*) FROM chunks AS c WHERE c.session_id = jobs.session_id AND c.status = 'stored') + "
+    "(SELECT count(*) FROM recordings AS f WHERE f.session_id = jobs.session_id AND f.status = 'stored') + "
+    "(SELECT count(*) FROM masters AS m WHERE m.session_id = jobs.session_id AND m.recipe <> ''))";
 
 Job job_of(Row row) {
     Job job{.id = row.integer(0),
@@ -31,7 +48,8 @@ Job job_of(Row row) {
             .payload = row.text(4),
             .due = unix_time(row.integer(5)),
             .attempts = static_cast<int>(row.integer(6)),
-            .error = row.text(7)};
+            .error = row.text(7),
+            .deaths = static_cast<int>(row.integer(8))};
     if (!row.is_null(3)) job.session = session_id(row.text(3));
     return job;
 }
@@ -52,13 +70,14 @@ Result<Job> running(const Database& database, std::int64_t id) {
 /// its payload, which is newer, and the earlier due of the two.
 Status wait_again(const Database& database, const Job& job) {
     auto merged = database.run(
-        "UPDATE jobs SET due = min(due, ?3), attempts = ?4, error = ?5 "
+        "UPDATE jobs SET due = min(due, ?3), attempts = ?4, error = ?5, deaths = ?6 "
         "WHERE status = 'waiting' AND name = ?1 AND subject = ?2",
-        job.name, job.subject, unix_ms(job.due), std::int64_t{job.attempts}, job.error);
+        job.name, job.subject, unix_ms(job.due), std::int64_t{job.attempts}, job.error, std::int64_t{job.deaths});
     if (!merged) return merged;
     if (database.changes() > 0) return database.run("DELETE FROM jobs WHERE id = ?1", job.id);
-    return database.run("UPDATE jobs SET status = 'waiting', due = ?2, attempts = ?3, error = ?4 WHERE id = ?1", job.id,
-                        unix_ms(job.due), std::int64_t{job.attempts}, job.error);
+    return database.run(
+        "UPDATE jobs SET status = 'waiting', due = ?2, attempts = ?3, error = ?4, deaths = ?5 WHERE id = ?1", job.id,
+        unix_ms(job.due), std::int64_t{job.attempts}, job.error, std::int64_t{job.deaths});
 }
 
 /// The running `job` has come to its end, and takes the place of the one before it. Its payload goes: nobody needs it
@@ -79,25 +98,30 @@ std::string_view to_text(JobStatus status) {
 
 Status Catalog::add_job(const NewJob& job) {
     return database_.run(
-        "INSERT INTO jobs (name, subject, session_id, payload, due, status) VALUES (?1, ?2, ?3, ?4, ?5, 'waiting') "
+        "INSERT INTO jobs (name, subject, session_id, payload, due, status, deaths) VALUES (?1, ?2, ?3, ?4, ?5, "
+        "'waiting', "
+        "ifnull((SELECT deaths FROM jobs WHERE status = 'failed' AND name = ?1 AND subject = ?2), 0)) "
         "ON CONFLICT (name, subject) WHERE status = 'waiting' DO UPDATE SET payload = ?4, due = min(due, ?5)",
         job.name, job.subject, text_of(job.session), job.payload, unix_ms(job.due));
 }
 
-Result<std::optional<Job>> Catalog::take_job(UnixTime now) {
+Result<std::optional<Job>> Catalog::take_job(UnixTime now, const JobChoice& choice) {
     // One statement: SQLite takes its writer's lock before it looks.
     auto taken = database_.query(
         "UPDATE jobs SET status = 'running', attempts = attempts + 1 WHERE id = (SELECT id FROM jobs AS w WHERE " +
-            std::string(kFree) + " AND w.due <= ?1 ORDER BY w.due, w.id LIMIT 1) RETURNING " + std::string(kColumns),
-        job_of, unix_ms(now));
+            std::string(kFree) + std::string(kChosen) + " AND " + std::string(kDue) + " <= ?4 ORDER BY " +
+            std::string(kDue) + ", w.id LIMIT 1) RETURNING " + std::string(kColumns),
+        job_of, listed(choice.names), std::int64_t{choice.others}, unix_ms(choice.latest), unix_ms(now));
     if (!taken) return taken.error();
     if (taken->empty()) return std::optional<Job>{};
     return std::optional(std::move(taken->front()));
 }
 
-Result<std::optional<UnixTime>> Catalog::next_job_due() const {
-    auto due = database_.query("SELECT min(w.due) FROM jobs AS w WHERE " + std::string(kFree),
-                               [](Row row) { return time_or_null(row, 0); });
+Result<std::optional<UnixTime>> Catalog::next_job_due(const JobChoice& choice) const {
+    auto due = database_.query(
+        "SELECT min(" + std::string(kDue) + ") FROM jobs AS w WHERE " + std::string(kFree) + std::string(kChosen),
+        [](Row row) { return time_or_null(row, 0); }, listed(choice.names), std::int64_t{choice.others},
+        unix_ms(choice.latest));
     if (!due) return due.error();
     return due->front();
 }
@@ -110,6 +134,7 @@ Status Catalog::finish_job(std::int64_t id, const std::vector<NewJob>& then, std
         if (again) {
             job->due = *again;
             job->attempts = 0;
+            job->deaths = 0;
             job->error.clear();
             done = wait_again(database_, *job);
         } else {
@@ -126,6 +151,7 @@ Status Catalog::return_job(std::int64_t id, UnixTime due, std::string_view error
         if (!job) return job.error();
         job->due = due;
         job->error = error;
+        job->deaths = 0;
         if (!counted) --job->attempts;
         return wait_again(database_, *job);
     });
@@ -141,10 +167,13 @@ Status Catalog::fail_job(std::int64_t id, std::string_view error) {
 
 Status Catalog::requeue_running_jobs() {
     return together([&]() -> Status {
+        auto died = database_.run("UPDATE jobs SET deaths = iif(files = " + std::string(kMade) +
+                                  ", deaths + 1, 1), files = " + std::string(kMade) + " WHERE status = 'running'");
+        if (!died) return died;
         auto jobs = database_.query("SELECT " + std::string(kColumns) + " FROM jobs WHERE status = 'running'", job_of);
         if (!jobs) return jobs.error();
         for (Job& job : *jobs) {
-            --job.attempts;  // that the process died says nothing about the job
+            --job.attempts;
             if (auto waits = wait_again(database_, job); !waits) return waits;
         }
         return Ok{};
@@ -165,7 +194,7 @@ Result<std::vector<std::pair<Job, JobStatus>>> Catalog::open_jobs(const std::opt
     return database_.query(
         "SELECT " + std::string(kColumns) +
             ", status FROM jobs WHERE status <> 'done' AND (?1 IS NULL OR session_id = ?1) ORDER BY id",
-        [](Row row) { return std::pair(job_of(row), value_of(kJobWords, row.text(8))); }, text_of(session));
+        [](Row row) { return std::pair(job_of(row), value_of(kJobWords, row.text(9))); }, text_of(session));
 }
 
 }  // namespace lestapenna::catalog

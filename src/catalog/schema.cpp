@@ -123,6 +123,10 @@ ALTER TABLE chunks ADD COLUMN sha256 TEXT;
 ALTER TABLE masters ADD COLUMN bytes INTEGER;
 ALTER TABLE masters ADD COLUMN sha256 TEXT;
 )sql",
+    R"sql(
+ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;  -- of the process during it, in a row, for nothing
+ALTER TABLE jobs ADD COLUMN files INTEGER NOT NULL DEFAULT 0;   -- of its session that were made at the last of them
+)sql",
 };
 
 Result<std::int64_t> integer(const Database& database, std::string_view sql) {

@@ -41,8 +41,9 @@ struct Runner::Impl {
     Impl(std::filesystem::path catalog_file, RunnerOptions with)
         : file(std::move(catalog_file)), options(std::move(with)) {}
 
-    void work(catalog::Catalog& catalog);
-    Result<nanoseconds> do_one(catalog::Catalog& catalog);
+    void work(catalog::Catalog& catalog, catalog::JobChoice mine);
+    Result<nanoseconds> do_one(catalog::Catalog& catalog, catalog::JobChoice& mine);
+    [[nodiscard]] std::vector<catalog::JobChoice> choices() const;
     Result<Done> perform(const catalog::Job& job, catalog::Catalog& catalog) const;
     void settle(const catalog::Job& job, const Result<Done>& outcome, catalog::Catalog& catalog);
     Status settled(const catalog::Job& job, const Error& error, bool given_up, catalog::Catalog& catalog) const;
@@ -57,7 +58,11 @@ struct Runner::Impl {
 
     const std::filesystem::path file;
     const RunnerOptions options;
-    std::map<std::string, Handler, std::less<>> handlers;
+    struct Handled {
+        Handler handler;
+        unsigned own_workers = 0;
+    };
+    std::map<std::string, Handled, std::less<>> handlers;
     std::function<void(const Finished&)> tell;
 
     std::mutex mutex;
@@ -67,13 +72,26 @@ struct Runner::Impl {
     std::vector<std::thread> workers;
 };
 
-void Runner::Impl::work(catalog::Catalog& catalog) {
+/// One for each worker.
+std::vector<catalog::JobChoice> Runner::Impl::choices() const {
+    std::vector<catalog::JobChoice> all;
+    catalog::JobChoice rest;
+    for (const auto& [name, handled] : handlers) {
+        if (handled.own_workers == 0) continue;
+        all.insert(all.end(), handled.own_workers, catalog::JobChoice{{name}, false});
+        rest.names.push_back(name);
+    }
+    all.insert(all.end(), std::max(1U, options.workers), rest);
+    return all;
+}
+
+void Runner::Impl::work(catalog::Catalog& catalog, catalog::JobChoice mine) {
     be_nice(options.nice);
     std::unique_lock lock(mutex);
     while (!stopping) {
         const auto seen = wakes;
         lock.unlock();
-        auto idle = do_one(catalog);
+        auto idle = do_one(catalog, mine);
         if (!idle) log().error("jobs wait: {}", idle.error().message);
         lock.lock();
         changed.wait_for(lock, idle ? *idle : kLook, [&] { return stopping || wakes != seen; });
@@ -81,12 +99,13 @@ void Runner::Impl::work(catalog::Catalog& catalog) {
 }
 
 /// Does one job if one is due. Returns for how long there is nothing to do.
-Result<nanoseconds> Runner::Impl::do_one(catalog::Catalog& catalog) {
-    const auto due = catalog.next_job_due();
-    if (!due) return due.error();
+Result<nanoseconds> Runner::Impl::do_one(catalog::Catalog& catalog, catalog::JobChoice& mine) {
     const UnixTime now = options.now();
+    mine.latest = now + std::chrono::ceil<milliseconds>(options.farthest);
+    const auto due = catalog.next_job_due(mine);
+    if (!due) return due.error();
     if (!*due || **due > now) return *due ? std::min<nanoseconds>(**due - now, kLook) : kLook;
-    const auto job = catalog.take_job(now);
+    const auto job = catalog.take_job(now, mine);
     if (!job) return job.error();
     if (*job) settle(**job, perform(**job, catalog), catalog);
     return nanoseconds(0);
@@ -94,7 +113,12 @@ Result<nanoseconds> Runner::Impl::do_one(catalog::Catalog& catalog) {
 
 Result<Done> Runner::Impl::perform(const catalog::Job& job, catalog::Catalog& catalog) const {
     const auto handler = handlers.find(job.name);
-    if (handler != handlers.end()) return call(handler->second, job, catalog);
+    if (job.deaths >= options.deaths) {
+        return Error{ErrorKind::usage, "the program died " + std::to_string(job.deaths) +
+                                           " times in a row while it did this, perhaps for want of memory: what it "
+                                           "recorded is safe, try \"lestapenna recover\" where there is more"};
+    }
+    if (handler != handlers.end()) return call(handler->second.handler, job, catalog);
     return Error{ErrorKind::usage,
                  "this program does no jobs called " + in_quotes(job.name) + ": use the newer one that made it"};
 }
@@ -104,7 +128,9 @@ void Runner::Impl::settle(const catalog::Job& job, const Result<Done>& outcome, 
     bool stands = false;
     if (outcome) {
         over = !outcome->again;
-        stands = written(job, [&] { return catalog.finish_job(job.id, outcome->then, outcome->again); });
+        auto again = outcome->again;
+        if (again) again = std::min(*again, in(options.farthest));
+        stands = written(job, [&] { return catalog.finish_job(job.id, outcome->then, again); });
     } else {
         over = gives_up(job, outcome.error());
         stands = written(job, [&] { return settled(job, outcome.error(), over, catalog); });
@@ -183,8 +209,8 @@ Runner::~Runner() {
     impl_->stop();
 }
 
-void Runner::handle(std::string name, Handler handler) {
-    impl_->handlers.insert_or_assign(std::move(name), std::move(handler));
+void Runner::handle(std::string name, Handler handler, unsigned own_workers) {
+    impl_->handlers.insert_or_assign(std::move(name), Impl::Handled{std::move(handler), own_workers});
 }
 
 void Runner::on_finished(std::function<void(const Finished&)> tell) {
@@ -192,15 +218,19 @@ void Runner::on_finished(std::function<void(const Finished&)> tell) {
 }
 
 Status Runner::start() {
+    auto choices = impl_->choices();
     std::vector<catalog::Catalog> catalogs;
-    for (unsigned i = 0; i < std::max(1U, impl_->options.workers); ++i) {
+    for (std::size_t i = 0; i < choices.size(); ++i) {
         auto opened = catalog::Catalog::open(impl_->file);
         if (!opened) return opened.error();
         catalogs.push_back(std::move(*opened));
     }
     if (auto waits = catalogs.front().requeue_running_jobs(); !waits) return waits;
-    for (auto& catalog : catalogs) {
-        impl_->workers.emplace_back([impl = impl_.get(), mine = std::move(catalog)]() mutable { impl->work(mine); });
+    for (std::size_t i = 0; i < choices.size(); ++i) {
+        impl_->workers.emplace_back(
+            [impl = impl_.get(), mine = std::move(catalogs[i]), choice = std::move(choices[i])]() mutable {
+                impl->work(mine, std::move(choice));
+            });
     }
     return Ok{};
 }

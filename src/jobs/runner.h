@@ -9,6 +9,8 @@
 //   locked       again after 2 s, as often as it takes
 //   interrupted  waits as if it had not begun (2 s, unless this is stop())
 //   all others   given up at once: nothing will change them
+// So is a job during which the process has died 5 times in a row without a file made meanwhile: it must not take the
+// recordings down with it for ever.
 // What is given up stays in the catalog as failed, and is logged. While the catalog can not be written, what came of a
 // job is kept and tried again. Payloads are never logged: they may hold tokens.
 #pragma once
@@ -30,17 +32,20 @@ namespace lestapenna::jobs {
 /// What a handler that did its work says.
 struct Done {
     std::vector<catalog::NewJob> then{};  ///< what follows from it
-    std::optional<UnixTime> again{};      ///< the same job is wanted again, then
+    std::optional<UnixTime> again{};      ///< the same job is wanted again, then, but in RunnerOptions::farthest
 };
 /// `catalog` is the worker's own. Must not throw; one that does has failed.
 using Handler = std::function<Result<Done>(const catalog::Job& job, catalog::Catalog& catalog)>;
 
 struct RunnerOptions {
-    unsigned workers = 2;
+    unsigned workers = 2;  ///< for the jobs without workers of their own
     nanoseconds backoff_first = seconds(1);
     nanoseconds backoff_most = std::chrono::minutes(10);
     nanoseconds locked_wait = seconds(2);
     int attempts = 30;
+    int deaths = 5;
+    /// Nothing waits longer: a job that is due later was given its time before the wall clock was set back, and is due.
+    nanoseconds farthest = std::chrono::minutes(15);
     int nice = 10;
     std::function<UnixTime()> now = unix_now;  ///< the clock that says what is due; any thread
 };
@@ -59,7 +64,8 @@ class Runner {
     Runner& operator=(const Runner&) = delete;
 
     // Before start(). A job whose name nobody handles is given up.
-    void handle(std::string name, Handler handler);
+    /// `own_workers`: so many do nothing else, and no other does it: for what must not wait behind long work.
+    void handle(std::string name, Handler handler, unsigned own_workers = 0);
     /// Called on a worker's thread after the end stands in the catalog; not for a job that is wanted again.
     void on_finished(std::function<void(const Finished&)> tell);
 

@@ -212,6 +212,55 @@ TEST_F(JobsTest, WhatRanWhenTheProcessDiedWaitsAsIfItHadNotBegun) {
     EXPECT_TRUE(nothing_to_take()) << "b is one row";
 }
 
+TEST_F(JobsTest, DeathsInARowAreCountedUntilSomethingIsMade) {
+    add({.name = "finish", .subject = "x", .session = one_});
+    for (int deaths = 0; deaths < 4; ++deaths) {
+        EXPECT_EQ(take().deaths, deaths);
+        ASSERT_TRUE(catalog_.requeue_running_jobs());
+    }
+    EXPECT_EQ(take().deaths, 4);
+    ASSERT_TRUE(catalog_.upsert_chunk({.session = one_, .key = "a", .status = FileStatus::stored}));
+    ASSERT_TRUE(catalog_.requeue_running_jobs());
+    EXPECT_EQ(only().first.deaths, 1) << "the one before made a file";
+    ASSERT_TRUE(catalog_.return_job(take().id, at(1), "no disk", true));
+    EXPECT_EQ(take().deaths, 0) << "it came to an end of its own";
+}
+
+TEST_F(JobsTest, WhatWasGivenUpIsRememberedWhenItIsWantedAgain) {
+    add({.name = "finish", .subject = "x", .session = one_});
+    take();
+    ASSERT_TRUE(catalog_.requeue_running_jobs());
+    ASSERT_TRUE(catalog_.fail_job(take().id, "it kills"));
+    add({.name = "finish", .subject = "x", .session = one_});
+    add({.name = "finish", .subject = "y", .session = two_});
+    EXPECT_EQ(take().deaths, 1);
+    EXPECT_EQ(take().deaths, 0);
+}
+
+TEST_F(JobsTest, OneMayLookForSomeOnly) {
+    add({.name = "finish", .subject = "x"});
+    add({.name = "keep_up", .subject = "x", .due = at(5)});
+    add({.name = "keep", .subject = "x", .due = at(6)});
+    const JobChoice keep_up{.names = {"keep_up", "report"}, .others = false};
+    const JobChoice rest{.names = {"keep_up", "report"}};
+    EXPECT_EQ(*catalog_.next_job_due(keep_up), at(5));
+    EXPECT_EQ(*catalog_.next_job_due(rest), at(0));
+    EXPECT_EQ((*catalog_.take_job(at(9), keep_up))->name, "keep_up");
+    EXPECT_EQ(*catalog_.take_job(at(9), keep_up), std::nullopt);
+    EXPECT_EQ((*catalog_.take_job(at(9), rest))->name, "finish");
+    EXPECT_EQ((*catalog_.take_job(at(9), rest))->name, "keep");
+}
+
+TEST_F(JobsTest, OneOfAClockThatWasSetBackIsDue) {
+    add({.name = "later", .subject = "x", .due = at(20)});
+    add({.name = "far", .subject = "x", .due = at(21)});
+    const JobChoice choice{.latest = at(20)};
+    EXPECT_EQ(*catalog_.next_job_due(choice), at(0));
+    EXPECT_EQ((*catalog_.take_job(at(10), choice))->name, "far");
+    EXPECT_EQ(*catalog_.next_job_due(choice), at(20));
+    EXPECT_EQ(*catalog_.take_job(at(10), choice), std::nullopt);
+}
+
 TEST_F(JobsTest, AStatusOfANewerProgramIsShownAndNotTaken) {
     {
         const auto database = std::move(*Database::open(folder_ / "catalog.sqlite"));

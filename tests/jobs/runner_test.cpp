@@ -22,6 +22,7 @@ namespace {
 using catalog::Catalog;
 using catalog::Job;
 using catalog::JobStatus;
+using catalog::NewJob;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -326,6 +327,75 @@ TEST_F(RunnerTest, WhatRanWhenTheLastProcessDiedIsDone) {
     runner.handle("a", [&](const Job&, Catalog&) -> Result<Done> { return Done{}; });
     ASSERT_TRUE(runner.start());
     EXPECT_EQ(finished_.wait(1)[0].job.attempts, 1);
+}
+
+TEST_F(RunnerTest, WhatKillsTheProcessIsGivenUp) {
+    const auto id = session("one");
+    const NewJob poison{.name = "a", .subject = "x", .session = id};
+    ASSERT_TRUE(catalog_.add_job(poison));
+    for (int deaths = 0; deaths < 5; ++deaths) {
+        ASSERT_TRUE(catalog_.requeue_running_jobs());
+        ASSERT_TRUE(*catalog_.take_job(unix_now())) << "and the process dies";
+    }
+    Runner runner(file_);
+    runner.on_finished(tell_);
+    runner.handle("a", [](const Job& job, Catalog&) -> Result<Done> {
+        EXPECT_EQ(job.subject, "y");
+        return Done{};
+    });
+    ASSERT_TRUE(runner.start());
+    EXPECT_THAT(finished_.wait(1)[0].status.error().message, HasSubstr("died 5 times in a row"));
+    ASSERT_TRUE(catalog_.add_job(poison)) << "who goes on with it wants it again";
+    ASSERT_TRUE(catalog_.add_job({.name = "a", .subject = "y", .session = id}));
+    runner.wake();
+    const auto finished = finished_.wait(3);
+    EXPECT_FALSE(finished[1].status);
+    EXPECT_TRUE(finished[2].status);
+}
+
+TEST_F(RunnerTest, WhatHasWorkersOfItsOwnWaitsForNobodyElse) {
+    Told<std::string> begun;
+    Runner runner(file_);  // two workers for the rest
+    runner.on_finished(tell_);
+    const auto stay = [&](const Job& job, Catalog&) -> Result<Done> {
+        begun.tell(job.name);
+        while (!runner.stopping()) std::this_thread::yield();
+        return Error{ErrorKind::interrupted, "stopped"};
+    };
+    runner.handle("finish", stay);
+    runner.handle("report", stay, 1);
+    runner.handle(
+        "keep_up", [](const Job&, Catalog&) -> Result<Done> { return Done{}; }, 1);
+    for (const char* subject : {"a", "b", "c"}) ASSERT_TRUE(catalog_.add_job({.name = "finish", .subject = subject}));
+    ASSERT_TRUE(catalog_.add_job({.name = "report", .subject = "a"}));
+    ASSERT_TRUE(runner.start());
+    begun.wait(3);
+    ASSERT_TRUE(catalog_.add_job({.name = "keep_up", .subject = "a"}));
+    runner.wake();
+    EXPECT_EQ(finished_.wait(1)[0].job.name, "keep_up");
+    EXPECT_THAT(begun.wait(3), SizeIs(3)) << "and none of the other two did the third";
+}
+
+TEST_F(RunnerTest, AWallClockThatIsSetBackHoldsNothingUp) {
+    ASSERT_TRUE(catalog_.add_job({.name = "a", .subject = "x", .due = clock_.now() + std::chrono::hours(1)}));
+    ASSERT_TRUE(catalog_.add_job({.name = "a", .subject = "soon", .due = clock_.now() + std::chrono::minutes(10)}));
+    Runner runner(file_, clock_.options());
+    runner.on_finished(tell_);
+    runner.handle("a", [](const Job&, Catalog&) -> Result<Done> { return Done{}; });
+    ASSERT_TRUE(runner.start());
+    EXPECT_EQ(finished_.wait(1)[0].job.subject, "x");
+    EXPECT_EQ(wait_until_waiting(0).subject, "soon");
+}
+
+TEST_F(RunnerTest, WhatIsWantedMuchLaterIsAskedAgainEarlier) {
+    ASSERT_TRUE(catalog_.add_job({.name = "a", .subject = "x"}));
+    Runner runner(file_, clock_.options());
+    runner.handle("a", [&](const Job&, Catalog&) -> Result<Done> {
+        return Done{.then = {}, .again = clock_.now() + std::chrono::hours(1)};
+    });
+    ASSERT_TRUE(runner.start());
+    const Job job = wait_for_job([](const Job& one) { return one.due != UnixTime{}; });
+    EXPECT_EQ(job.due, clock_.now() + std::chrono::minutes(15));
 }
 
 TEST_F(RunnerTest, WorkersAndTheirThreadsAreNicerThanWhoRecords) {
