@@ -18,6 +18,10 @@ namespace {
 using jobs::Done;
 
 constexpr milliseconds kLook{100};
+// Of their own, so that neither rotation nor a link waits while 20 evenings are rendered, nor one for the other while
+// Discord does not answer.
+constexpr unsigned kKeepUpWorkers = 1;  ///< the rendering inside uses all the threads there are
+constexpr unsigned kReportWorkers = 2;  ///< they only wait
 
 /// Runs `task` on the loop and waits for it on a worker's thread, but not beyond the end of the program: the job is
 /// then as if it had not begun.
@@ -42,6 +46,14 @@ Error not_a_job(const catalog::Job& job) {
 /// The user of "session/user".
 std::optional<UserId> user_of(const catalog::Job& job) {
     return UserId::parse(std::string_view(job.subject).substr(job.subject.find('/') + 1));
+}
+
+/// Of keep_up. While somebody records, a segment may vanish or be half there under the reader, and what is wrong now
+/// may be right at the next window: given up, there would be no chunk for the rest of the evening.
+Error again_while_recorded(const workflows::Tools& tools, const SessionId& id, Error error) {
+    const bool asked = error.kind == ErrorKind::interrupted || error.kind == ErrorKind::locked;
+    if (!asked && journal::is_locked(workflows::journal_folder(tools.config, id))) error.kind = ErrorKind::failed;
+    return error;
 }
 
 /// All that an end does; what is finished already is left alone, also when its journal is gone.
@@ -72,13 +84,16 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
         return workflows::Tools{tools.config, catalog, tools.store, std::move(work)};
     };
     const auto growing = std::make_shared<workflows::Growing>();
-    runner.handle(workflows::kKeepUpJob,
-                  [with, growing](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
-                      if (!job.session) return not_a_job(job);
-                      const auto next = workflows::keep_up(with(catalog), *job.session, *growing);
-                      if (!next) return next.error();
-                      return Done{{}, *next};
-                  });
+    runner.handle(
+        workflows::kKeepUpJob,
+        [with, growing](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+            if (!job.session) return not_a_job(job);
+            const auto here = with(catalog);
+            const auto next = workflows::keep_up(here, *job.session, *growing);
+            if (!next) return again_while_recorded(here, *job.session, next.error());
+            return Done{{}, *next};
+        },
+        kKeepUpWorkers);
     runner.handle(workflows::kFinishJob, [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
         if (!job.session) return not_a_job(job);
         if (auto finished = finish(with(catalog), *job.session); !finished) return finished.error();
@@ -91,12 +106,15 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
                       if (!finished) return finished.error();
                       return then_report(catalog, *job.session);
                   });
-    runner.handle(workflows::kReportJob, [tools, &runner](const catalog::Job& job, catalog::Catalog&) -> Result<Done> {
-        if (!job.session) return not_a_job(job);
-        auto told = wait_on_loop(tools.loop, tools.bot.report(*job.session), runner.stopping());
-        if (!told) return told.error();
-        return Done{};
-    });
+    runner.handle(
+        workflows::kReportJob,
+        [tools, &runner](const catalog::Job& job, catalog::Catalog&) -> Result<Done> {
+            if (!job.session) return not_a_job(job);
+            auto told = wait_on_loop(tools.loop, tools.bot.report(*job.session), runner.stopping());
+            if (!told) return told.error();
+            return Done{};
+        },
+        kReportWorkers);
     runner.handle(workflows::kDownloadJob,
                   [with, tools, &runner](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
                       const auto user = user_of(job);

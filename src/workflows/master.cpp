@@ -154,6 +154,8 @@ Status finish_session(Session& session) {
         return ours.error();  // nobody else makes files of this session now
     const timeline::Timeline& timeline = session.timeline();
     const auto ledger = [&]() -> Status {
+        // Somebody who goes on with it since we looked has taken its end out of the row: it stays out.
+        if (journal::is_locked(journal_folder(tools.config, session.id()))) return recorded_error(session.id());
         if (auto status = write_tracks(tools, session.id(), timeline); !status) return status;
         return tools.catalog.set_end(session.id(), timeline.unix_time(timeline.end()));
     };
