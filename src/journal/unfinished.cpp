@@ -30,6 +30,11 @@ struct Fold {
     void operator()(const Marker&) const {}
 };
 
+/// Two boots whose ids are not known may well be different ones.
+bool same_boot(const BootId& one, const BootId& other) {
+    return one == other && one != BootId{};
+}
+
 /// read_unfinished() gives no other.
 SessionId id_of(const Unfinished& journal) {
     auto id = SessionId::parse(journal.session_id);
@@ -41,6 +46,11 @@ SessionId id_of(const Unfinished& journal) {
 
 UnixTime Unfinished::last_alive() const {
     return start + std::chrono::floor<milliseconds>(until.time_since_epoch());
+}
+
+nanoseconds Unfinished::silent_for(const ClockReading& now, const BootId& now_boot) const {
+    if (same_boot(boot, now_boot)) return now.boot - (anchor + until.time_since_epoch());
+    return now.wall - (start + until.time_since_epoch());
 }
 
 Result<Unfinished> read_unfinished(const std::filesystem::path& session_folder) {
@@ -67,8 +77,7 @@ Result<Unfinished> read_unfinished(const std::filesystem::path& session_folder) 
 }
 
 SessionHead head_to_go_on(const Unfinished& journal, const ClockReading& now, const BootId& boot) {
-    // Two boots whose ids are not known may well be different ones.
-    if (boot == journal.boot && boot != BootId{}) return {id_of(journal), journal.start, journal.anchor, boot};
+    if (same_boot(boot, journal.boot)) return {id_of(journal), journal.start, journal.anchor, boot};
     const nanoseconds by_wall = now.wall - journal.start;
     const nanoseconds session_now = std::max(by_wall, journal.until.time_since_epoch());
     return {id_of(journal), journal.start, now.boot - session_now, boot};

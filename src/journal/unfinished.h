@@ -28,6 +28,9 @@ struct Unfinished {
     std::map<std::uint32_t, UserId> bound;  ///< the latest owner of each SSRC
 
     [[nodiscard]] UnixTime last_alive() const;
+    /// How long before `now` its last record was: by the boot clock as long as the machine has not been started anew,
+    /// because the wall clock may have been set meanwhile.
+    [[nodiscard]] nanoseconds silent_for(const ClockReading& now, const BootId& now_boot) const;
 };
 Result<Unfinished> read_unfinished(const std::filesystem::path& session_folder);
 

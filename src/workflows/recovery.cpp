@@ -21,6 +21,9 @@ namespace {
 
 using catalog::SessionStatus;
 
+/// A wall clock that is set, and files keep the time that it was: more is not believed.
+constexpr std::chrono::hours kMayBeSet{6};
+
 /// Sessions that have a journal, whatever it is worth.
 std::set<SessionId> journaled(const Config& config) {
     std::set<SessionId> found;
@@ -149,14 +152,14 @@ Result<std::vector<Orphan>> find_orphans(const Tools& tools) {
 
 std::optional<journal::Unfinished> to_go_on(const Tools& tools, const SessionId& id) {
     const auto folder = journal_folder(tools.config, id);
-    const UnixTime oldest = unix_now() - tools.config.capture.resume_within;
-    if (!touched_since(folder, oldest)) return std::nullopt;
+    const milliseconds within = tools.config.capture.resume_within;
+    if (!touched_since(folder, unix_now() - within - kMayBeSet)) return std::nullopt;
     auto journal = journal::read_unfinished(folder);
     if (!journal) {
         log().warn("the journal of session {} can not be read: {}", id.text(), journal.error().message);
         return std::nullopt;
     }
-    if (journal->ended || journal->last_alive() < oldest) return std::nullopt;
+    if (journal->ended || journal->silent_for(read_clocks(), this_boot()) > within) return std::nullopt;
     return std::move(*journal);
 }
 
