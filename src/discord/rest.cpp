@@ -326,6 +326,10 @@ Rest::~Rest() {
     if (impl_) impl_->close();
 }
 
+void Rest::close() {
+    impl_->close();
+}
+
 const RestCounts& Rest::counts() const {
     return impl_->counts;
 }

@@ -101,6 +101,10 @@ class Rest {
     Rest& operator=(Rest&&) noexcept;
     ~Rest();
 
+    /// Every call that is under way ends with an error at a next turn of the loop, and each later one at once: for the
+    /// end of the process, when Discord keeps somebody waiting.
+    void close();
+
     net::Task<RestResult<GatewayInfo>> gateway_bot();
     net::Task<RestResult<User>> current_user();
     net::Task<RestResult<OwnApplication>> own_application();
