@@ -19,7 +19,9 @@ constexpr int kPlainMessage = 0;
 constexpr int kReply = 19;
 constexpr std::size_t kMostAtOnce = 16;  // commands of one guild under way; more is no table but a flood
 constexpr std::size_t kMostInAll = 512;  // of people who are in no guild, or in one that is not there
-constexpr seconds kGoodbyes{5};          // for answers that are under way when the process ends
+// When the process ends; a service manager kills after 90 s, and a call to Discord may take 120 s.
+constexpr seconds kTurns{8};     // for who starts or ends something
+constexpr seconds kGoodbyes{5};  // for answers that are under way
 
 /// The guild an event is of; nothing: it concerns all.
 struct GuildOf {
@@ -104,29 +106,56 @@ struct Hear {
         asker.voice_channel = core->guilds.channel_of(with.guild, author.user.id);
         net::spawn(loop, converse(core, std::move(with), std::move(command), std::move(asker)));
     }
-    /// A direct message, or a guild in an outage: then only a slash command waits for an answer.
+    /// A direct message, or a guild that Discord does not show us: in an outage, or just after a start.
     void refuse(Addressee with) const {
         if (core->doings >= kMostInAll) return;
-        const bool in_guild = with.guild != GuildId{};
-        if (in_guild && !with.interaction) return;
-        auto text = in_guild ? text::busy(with.language) : text::only_in_a_guild(with.language);
+        auto text = with.guild == GuildId{} ? text::only_in_a_guild(with.language) : text::not_there_yet(with.language);
         net::spawn(core->tools.loop, say_once(core, std::move(with), std::move(text)));
     }
 };
 
 // ---- the end
 
+/// The tables at which somebody starts or ends something.
+struct Busy {
+    explicit Busy(net::Loop& loop) : none(loop) {}
+    std::size_t tables = 0;
+    net::Signal none;
+};
+
+void let_go(Table& table) {
+    table.recorder.reset();
+    table.state = Table::State::idle;
+}
+
+/// What begins is called off; what ends may end.
+net::Task<> let_go_in_turn(CorePtr core, GuildId guild, std::shared_ptr<Busy> busy) {
+    Table& table = core->table(guild);
+    if (auto recorder = table.recorder; recorder && table.state == Table::State::starting)
+        static_cast<void>(co_await recorder->stop());
+    const auto turn = co_await table.line.enter();
+    let_go(table);
+    if (--busy->tables == 0) busy->none.set();
+}
+
 net::Task<> leave_all(CorePtr core) {
     core->leaving = true;
+    const auto busy = std::make_shared<Busy>(core->tools.loop);
     for (auto& [guild, table] : core->tables) {
-        // Whoever starts or ends something comes to an end first; nothing new is begun.
-        const auto turn = co_await table.line.enter();
-        table.recorder.reset();
-        table.state = Table::State::idle;
+        if (table.line.is_free()) {
+            let_go(table);
+        } else {
+            ++busy->tables;
+            net::spawn(core->tools.loop, let_go_in_turn(core, guild, busy));
+        }
     }
+    if (busy->tables > 0) static_cast<void>(co_await busy->none.wait_for(kTurns));
     // Behind what the recorders left to do: their journals are closed then, and the nicknames known.
     co_await give_back_nicknames(core);
     if (core->doings > 0) static_cast<void>(co_await core->quiet.wait_for(kGoodbyes));
+    if (busy->tables == 0) co_return;
+    core->tools.rest.close();
+    static_cast<void>(co_await busy->none.wait_for(kGoodbyes));
 }
 
 }  // namespace
@@ -142,7 +171,8 @@ Bot::Bot(Tools tools) : impl_(std::make_shared<Impl>(std::move(tools))) {
 Bot::~Bot() {
     impl_->leaving = true;
     impl_->gone = true;
-    impl_->tables.clear();
+    // The tables themselves stay, for those who stand in their lines or answer yet.
+    for (auto& [guild, table] : impl_->tables) table.recorder.reset();
     impl_->logged_in.set();
 }
 

@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "bot/commands.h"
 #include "bot/live.h"
+#include "bot/restart.h"
 #include "bot/summary.h"
 #include "journal/record.h"
 
@@ -45,42 +46,87 @@ std::optional<std::string> obstacle_to_join(const Core& core, const Conversation
     return text::could_not_start(with.language, error, found, voice);
 }
 
+/// A recovery that closes the connections of a session holds its journal for moments only.
+constexpr seconds kHeldAtMost{5};
+constexpr milliseconds kLookAgain{200};
+
+struct Begun {
+    bool again = false;  ///< it is the channel's last session, that nobody ended
+    bool paused = false;
+    Result<Ok, recorder::StartError> started = Ok{};
+};
+
+/// With the turn of a table that records nothing.
+net::Task<Begun> begin(CorePtr core, Addressee with, Asker asker) {
+    const ChannelId voice = *asker.voice_channel;
+    const BootTime patience = BootClock::now() + kHeldAtMost;
+    for (;;) {
+        const auto look = [guild = with.guild, voice](const workflows::Tools& tools) {
+            return to_go_on_with(tools, guild, voice);
+        };
+        auto before = co_await off_loop(core, look);
+        if (!before) log().warn("whether there is a session to go on with is not known: {}", before.error().message);
+        Begun begun;
+        if (core->leaving) {
+            begun.started = recorder::StartError{recorder::StartTrouble::stopped, "the bot is shutting down"};
+            co_return begun;
+        }
+        recorder::Where where{with.guild, voice, with.channel, asker.user, std::string(to_text(with.language))};
+        std::optional<journal::Unfinished> unfinished;
+        if (before && *before) {
+            const auto first = UserId::parse((*before)->row.started_by.value_or(""));
+            where.started_by = first.value_or(asker.user);
+            unfinished = std::move((*before)->journal);
+            begun.again = true;
+            begun.paused = unfinished->paused;
+        }
+        begun.started = co_await start_recording(core, std::move(where), std::move(unfinished));
+        const bool held = !begun.started && begun.started.error().what == recorder::StartTrouble::recorded;
+        if (!held || core->leaving || BootClock::now() >= patience) co_return begun;
+        co_await net::sleep_for(kLookAgain);
+    }
+}
+
 /// With the table's turn. What to answer, and to whom.
 net::Task<std::pair<Audience, std::string>> listen_in_turn(CorePtr core, Addressee with, Asker asker) {
     using Answer = std::pair<Audience, std::string>;
     Table& table = core->table(with.guild);
     co_await wait_for_end(core, with.guild);
+    const std::string_view prefix = core->prefix_for(with);
     if (table.recorder) {
-        co_return Answer(Audience::asker,
-                         text::already_listening(with.language, table.recorder->session(), recorded_channel(table),
-                                                 table.recorder->start_time()));
+        auto already = text::already_listening(with.language, table.recorder->session(), recorded_channel(table),
+                                               table.recorder->start_time());
+        const bool paused = table.recorder->report().is_paused;
+        co_return Answer(Audience::asker, text::with_break(with.language, std::move(already), paused, prefix));
     }
     const ChannelId voice = *asker.voice_channel;
-    const auto look = [guild = with.guild, voice](const workflows::Tools& tools) {
-        return to_go_on_with(tools, guild, voice, unix_now());
-    };
-    auto before = co_await off_loop(core, look);
-    if (!before) log().warn("whether there is a session to go on with is not known: {}", before.error().message);
-    if (core->leaving) co_return Answer(Audience::asker, text::busy(with.language));
-
-    recorder::Where where{with.guild, voice, with.channel, asker.user, std::string(to_text(with.language))};
-    std::optional<journal::Unfinished> unfinished;
-    if (before && *before) {
-        const auto first = UserId::parse((*before)->row.started_by.value_or(""));
-        where.started_by = first.value_or(asker.user);
-        unfinished = std::move((*before)->journal);
-    }
-    const bool again = unfinished.has_value();
-    auto started = co_await start_recording(core, where, std::move(unfinished));
-    if (!started) {
+    const Begun begun = co_await begin(core, with, asker);
+    if (!begun.started) {
         const Obstacles found = obstacles(core->guilds, with.guild, core->self, voice, with.channel);
-        co_return Answer(Audience::table, text::could_not_start(with.language, started.error(), found, voice));
+        co_return Answer(Audience::table, text::could_not_start(with.language, begun.started.error(), found, voice));
     }
     if (!table.recorder) co_return Answer(Audience::table, text::something_broke(with.language));
     const SessionId& session = table.recorder->session();
-    const UnixTime start = table.recorder->start_time();
-    co_return Answer(Audience::table, again ? text::listening_again(with.language, session, voice, start)
-                                            : text::listening(with.language, session, voice, core->prefix_for(with)));
+    auto said = begun.again ? text::listening_again(with.language, session, voice, table.recorder->start_time())
+                            : text::listening(with.language, session, voice, prefix);
+    co_return Answer(Audience::table, text::with_break(with.language, std::move(said), begun.paused, prefix));
+}
+
+/// With the table's turn: of a session that a restart tries to go on with. What to answer, and to whom.
+net::Task<std::pair<Audience, std::string>> call_off(CorePtr core, Addressee with, Asker asker) {
+    using Answer = std::pair<Audience, std::string>;
+    Table& table = core->table(with.guild);
+    const Returning& returning = *table.returning;
+    const auto refused = may_steer(asker, returning.where.started_by, returning.where.voice_channel);
+    if (refused) co_return Answer(Audience::asker, text::refusal(with.language, *refused, core->prefix_for(with)));
+    const SessionId session = returning.session;
+    const milliseconds length = returning.length;
+    table.returning.reset();  // nobody tries any more
+    Closer closer{with, asker, false};
+    closer.addressee.thinking = false;  // by then it is answered
+    core->closers.insert_or_assign(session, std::move(closer));
+    co_await finish_later(core, session);
+    co_return Answer(Audience::table, text::stopped(with.language, session, length));
 }
 
 }  // namespace
@@ -116,13 +162,19 @@ net::Task<> stop(CorePtr core, Conversation talk, Asker asker) {
     const Addressee with = talk.with();
     Table& table = core->table(with.guild);
     std::optional<std::string> no;
-    if (table.state != State::starting) no = obstacle_to_steer(*core, table, talk, asker);
+    if (table.state != State::starting && !table.returning) no = obstacle_to_steer(*core, table, talk, asker);
     if (no) {
         co_await talk.answer(Audience::asker, std::move(*no));
         co_return;
     }
     co_await talk.think(Audience::table);
     auto turn = co_await table.line.enter();
+    if (!table.recorder && table.returning) {
+        auto [audience, text] = co_await call_off(core, with, asker);
+        turn.over();
+        co_await talk.answer(audience, std::move(text));
+        co_return;
+    }
     no = obstacle_to_steer(*core, table, talk, asker);  // it may have ended while we waited
     if (no) {
         turn.over();

@@ -116,9 +116,12 @@ net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string a
     } else if (const auto refused = may_download(asker, found->summary->row, found->summary->tracks)) {
         no = text::refusal(language, *refused, core->prefix_for(talk.with()));
     } else if (const Table* live = core->table_of(found->summary->row.id)) {
-        no = text::already_listening(language, found->summary->row.id, live->where.voice_channel,
-                                     found->summary->row.start);
-    } else if (found->finished && !found->summary->master) {
+        no = text::with_break(language,
+                              text::already_listening(language, found->summary->row.id, live->where.voice_channel,
+                                                      found->summary->row.start),
+                              live->recorder->report().is_paused, core->prefix_for(talk.with()));
+    } else if (const bool never_began = found->summary->row.status == catalog::SessionStatus::failed;
+               never_began || (found->finished && !found->summary->master)) {
         no = text::no_audio(language, found->summary->row.id);
     }
     if (no) {
@@ -170,6 +173,7 @@ net::Task<> recover(CorePtr core, Conversation talk, Asker asker, std::string ar
         Closer closer{talk.with(), asker, true};
         core->closers.insert_or_assign(id, std::move(closer));
         core->reported.erase(id);  // somebody asks: it is told again
+        core->handed_over.erase(id);
         if (found->in_hand.contains(id)) continue;
         static_cast<void>(co_await add_jobs(core, jobs_at_end(workflows::recover_job(id))));
     }

@@ -23,6 +23,13 @@
 
 namespace lestapenna::bot {
 
+/// A session that a restart tries to go on with, and can not yet.
+struct Returning {
+    SessionId session;
+    recorder::Where where;
+    milliseconds length{};  ///< from its start to its last record
+};
+
 /// A guild's recording, or none.
 struct Table {
     explicit Table(net::Loop& loop) : line(loop) {}
@@ -32,8 +39,9 @@ struct Table {
     /// Null: idle. Whoever awaits something of it holds a copy, and not for longer: leave() destroys the last one.
     std::shared_ptr<recorder::Recorder> recorder;
     recorder::Where where;
-    Line line;                      ///< of those who start or end something
-    std::size_t conversations = 0;  ///< under way
+    std::optional<Returning> returning;  ///< changed by who has the turn
+    Line line;                           ///< of those who start or end something
+    std::size_t conversations = 0;       ///< under way
 };
 
 /// Whom a private word is for, and the ways to reach them.
@@ -91,6 +99,7 @@ struct Core {
     std::map<SessionId, Closer> closers;
     std::map<std::pair<SessionId, UserId>, Addressee> waiting;  ///< for a download
     std::map<SessionId, std::optional<UnixTime>> reported;      ///< to the table, with the end it had then
+    std::map<SessionId, std::optional<UnixTime>> handed_over;   ///< its link too
 
     Table& table(GuildId guild) { return tables.try_emplace(guild, tools.loop).first->second; }
     /// The table that records this session now.

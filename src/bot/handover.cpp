@@ -160,6 +160,9 @@ net::Task<Status> report(CorePtr core, SessionId session) {
     const auto look = [session](const workflows::Tools& tools) { return summarise(tools, session); };
     const auto summary = co_await off_loop(core, look);
     if (!summary) co_return summary.error();
+    // A recovery that had to wait for a session that goes on finds all done by that session's own end.
+    const auto known = core->handed_over.find(session);
+    if (known != core->handed_over.end() && known->second == summary->row.end) co_return Ok{};
     Status told = co_await tell_table(core, *summary);
     if (!told) co_return told;
     const Addressee to = addressee_of(*core, *summary);
@@ -167,6 +170,7 @@ net::Task<Status> report(CorePtr core, SessionId session) {
         const Delivery delivered = co_await hand_over(core, *summary, to, nonce_of(*core, 'l', summary->row));
         if (delivered == Delivery::later) co_return core->leaving ? shutting_down() : try_later("private message");
     }
+    core->handed_over.insert_or_assign(session, summary->row.end);
     core->closers.erase(session);
     co_return Ok{};
 }
@@ -205,13 +209,13 @@ void could_not_make(const CorePtr& core, const SessionId& session, const Error& 
             continue;
         }
         const Addressee to = one->second;
-        net::spawn(loop, tell_waiting(core, to, text::could_not_make(to.language, session, error.message)));
+        net::spawn(loop, tell_waiting(core, to, text::could_not_make(to.language, session, error.kind)));
         one = core->waiting.erase(one);
         told = true;
     }
     core->closers.erase(session);
     if (told) return;
-    const auto tell_them = [](CorePtr with, SessionId id, std::string why) -> net::Task<> {
+    const auto tell_them = [](CorePtr with, SessionId id, ErrorKind why) -> net::Task<> {
         const Doing doing(with);
         const auto find = [id](const workflows::Tools& tools) { return tools.catalog.session(id); };
         const auto row = co_await off_loop(with, find);
@@ -219,7 +223,7 @@ void could_not_make(const CorePtr& core, const SessionId& session, const Error& 
         const Language language = parse_language(row->language, default_language(with->config()));
         co_await tell(with, text_channel_of(*row), text::could_not_make(language, id, why));
     };
-    net::spawn(loop, tell_them(core, session, error.message));
+    net::spawn(loop, tell_them(core, session, error.kind));
 }
 
 }  // namespace lestapenna::bot

@@ -32,6 +32,9 @@ class Line {
         Line* line_;
     };
 
+    /// Nobody has a turn, or waits for one.
+    [[nodiscard]] bool is_free() const { return !taken_; }
+
     net::Task<Turn> enter() {
         if (taken_) {
             const auto called = std::make_shared<net::Signal>(loop_);

@@ -15,6 +15,8 @@ namespace {
 using workflows::Orphan;
 
 constexpr seconds kGiveBackWithin{5};
+constexpr seconds kAgainFirst{1};  ///< to go on, doubled
+constexpr seconds kAgainMost{15};
 constexpr seconds kNickAgain{60};  ///< changing one has a hidden limit of its own
 
 /// What an old process left, as found at the start.
@@ -30,6 +32,11 @@ Result<Left> find_left(const workflows::Tools& tools) {
     return Left{std::move(*orphans), std::move(*nicks)};
 }
 
+/// Its end was asked for, or is there.
+bool is_ended(catalog::SessionStatus status) {
+    return status != catalog::SessionStatus::recording && status != catalog::SessionStatus::interrupted;
+}
+
 bool somebody_is_there(const Core& core, GuildId guild, ChannelId channel) {
     const auto there = core.guilds.in_channel(guild, channel);
     return std::ranges::any_of(there, [&](const discord::VoiceState& state) {
@@ -37,21 +44,15 @@ bool somebody_is_there(const Core& core, GuildId guild, ChannelId channel) {
     });
 }
 
-net::Task<> finish_later(CorePtr core, SessionId session) {
-    log().info("session {} was not ended: it is finished now", session.text());
-    static_cast<void>(co_await add_jobs(std::move(core), jobs_at_end(workflows::recover_job(session))));
-}
-
 recorder::SignTools sign_tools(const Core& core) {
     const Tools& tools = core.tools;
     return {tools.rest, core.guilds, tools.blocking, tools.workflows.catalog, core.self};
 }
 
-/// Where it was recorded, when somebody is still there who did not end it.
+/// Where it was recorded, when somebody is still there.
 std::optional<recorder::Where> where_to_go_on(const Core& core, GuildId guild, const catalog::Session& row) {
     const auto voice = ChannelId::parse(row.channel_id.value_or(""));
-    if (!voice || row.status == catalog::SessionStatus::ending) return std::nullopt;
-    if (!somebody_is_there(core, guild, *voice)) return std::nullopt;
+    if (!voice || !somebody_is_there(core, guild, *voice)) return std::nullopt;
     const auto text = ChannelId::parse(row.text_channel_id.value_or(""));
     const auto starter = UserId::parse(row.started_by.value_or(""));
     const Language language = parse_language(row.language, default_language(core.config()));
@@ -59,44 +60,113 @@ std::optional<recorder::Where> where_to_go_on(const Core& core, GuildId guild, c
                            std::string(to_text(language))};
 }
 
-/// The newest that can be gone on with is; true when it records again.
-net::Task<bool> go_on(CorePtr core, recorder::Where where, journal::Unfinished journal) {
-    const milliseconds outage = unix_now() - journal.last_alive();
+/// How a session stands now. Its journal is read only here: each table waits for its own.
+struct Standing {
+    catalog::Session row;
+    std::optional<journal::Unfinished> journal{};  ///< where it may be gone on with
+};
+Result<Standing> look_at(const workflows::Tools& tools, const SessionId& session) {
+    auto row = tools.catalog.session(session);
+    if (!row) return row.error();
+    Standing standing{std::move(*row)};
+    if (!is_ended(standing.row.status)) standing.journal = workflows::to_go_on(tools, session);
+    return standing;
+}
+
+enum class Verdict : std::uint8_t {
+    settled,  ///< it is recorded again, or somebody saw to it meanwhile
+    finish,   ///< nobody is there, or it is too late: it is to be finished
+    again,    ///< it should go on and can not just now; `Table::returning` says which
+};
+
+net::Task<> say_not_yet(CorePtr core, recorder::Where where, SessionId session, recorder::StartTrouble why,
+                        std::shared_ptr<bool> told) {
     const Language language = parse_language(where.language, default_language(core->config()));
-    const auto started = co_await start_recording(core, where, std::move(journal));
-    const Table& table = core->table(where.guild);
-    if (!started || !table.recorder) co_return started.ok();
-    const SessionId session = table.recorder->session();
-    log().info("session {} goes on after {} ms", session.text(), outage.count());
-    net::spawn(core->tools.loop, tell(core, where.text_channel, text::back_again(language, session, outage)));
-    co_return true;
+    discord::OutgoingMessage message;
+    message.content = text::not_back_yet(language, session, why, where.voice_channel);
+    const auto posted = co_await post(core, where.text_channel, std::move(message));
+    *told = posted.ok();
 }
 
-/// Its journal is read only now: each table waits for its own.
-net::Task<bool> go_on_if_young(CorePtr core, recorder::Where where, SessionId session) {
-    const auto read = [session](const workflows::Tools& tools) {
-        return Result<std::optional<journal::Unfinished>>(workflows::to_go_on(tools, session));
-    };
-    auto journal = co_await off_loop(core, read);
-    if (!journal || !*journal) co_return false;
-    const bool goes_on = co_await go_on(core, where, std::move(**journal));
-    co_return goes_on;
+net::Task<> say_back_again(CorePtr core, recorder::Where where, SessionId session, milliseconds outage, bool paused) {
+    const Language language = parse_language(where.language, default_language(core->config()));
+    auto back = text::back_again(language, session, outage);
+    co_await tell(core, where.text_channel, text::with_break(language, std::move(back), paused, core->prefix()));
 }
 
+/// With the table's turn. `told`: that it can not record yet.
+net::Task<Verdict> go_on(CorePtr core, GuildId guild, Orphan orphan, std::shared_ptr<bool> told) {
+    Table& table = core->table(guild);
+    const SessionId session = orphan.session.id;
+    if (table.recorder) co_return table.recorder->session() == session ? Verdict::settled : Verdict::finish;
+    const auto look = [session](const workflows::Tools& tools) { return look_at(tools, session); };
+    auto standing = co_await off_loop(core, look);
+    if (!standing) co_return Verdict::finish;
+    // One whose end was asked for is finished; not by us when that was in this process.
+    if (is_ended(standing->row.status)) co_return is_ended(orphan.session.status) ? Verdict::finish : Verdict::settled;
+    const auto where = where_to_go_on(*core, guild, standing->row);
+    if (!where || !standing->journal || core->leaving) co_return Verdict::finish;
+
+    const milliseconds length = standing->journal->last_alive() - standing->row.start;
+    const milliseconds outage =
+        std::chrono::floor<milliseconds>(standing->journal->silent_for(read_clocks(), this_boot()));
+    const bool paused = standing->journal->paused;
+    const auto started = co_await start_recording(core, *where, std::move(standing->journal));
+    if (started) {
+        log().info("session {} goes on after {} ms", session.text(), outage.count());
+        net::spawn(core->tools.loop, say_back_again(core, *where, session, outage, paused));
+        co_return Verdict::settled;
+    }
+    const auto why = started.error().what;
+    if (why == recorder::StartTrouble::refused || why == recorder::StartTrouble::stopped) co_return Verdict::finish;
+    table.returning = Returning{session, *where, length};
+    if (!std::exchange(*told, true)) net::spawn(core->tools.loop, say_not_yet(core, *where, session, why, told));
+    co_return Verdict::again;
+}
+
+/// The table was told that we try: now that we do not any more.
+net::Task<> give_up(CorePtr core, Returning returning, bool in_hand) {
+    const recorder::Where& where = returning.where;
+    const bool alone = !somebody_is_there(*core, where.guild, where.voice_channel);
+    const Language language = parse_language(where.language, default_language(core->config()));
+    const auto cause = alone ? recorder::EndCause::empty : recorder::EndCause::refused;
+    auto ended = text::ended(language, returning.session, cause, returning.length);
+    net::spawn(core->tools.loop, tell(core, where.text_channel, std::move(ended)));
+    if (!in_hand) co_await finish_later(core, returning.session);
+}
+
+/// Until it goes on, or somebody ends it, or it is too late. Others may have the turn between two tries.
+net::Task<> keep_trying(CorePtr core, GuildId guild, Orphan orphan, std::shared_ptr<bool> told) {
+    for (seconds wait = kAgainFirst;; wait = std::min(2 * wait, kAgainMost)) {
+        co_await net::sleep_for(wait);
+        if (core->leaving) co_return;
+        const Doing doing(core);
+        Table& table = core->table(guild);
+        const auto turn = co_await table.line.enter();
+        if (core->leaving || !table.returning || table.returning->session != orphan.session.id) co_return;
+        const Verdict verdict = co_await go_on(core, guild, orphan, told);
+        if (core->leaving) co_return;  // the next start finds it again
+        if (verdict == Verdict::again) continue;
+        Returning returning = *std::exchange(table.returning, std::nullopt);
+        if (verdict == Verdict::finish) co_await give_up(core, std::move(returning), orphan.in_hand);
+        co_return;
+    }
+}
+
+/// The newest that can be gone on with is; the others are finished.
 net::Task<> settle(CorePtr core, GuildId guild, std::vector<Orphan> orphans, bool has_nick) {
     const Doing doing(core);
     Table& table = core->table(guild);
-    auto turn = co_await table.line.enter();
+    const auto turn = co_await table.line.enter();
     std::ranges::sort(orphans, std::ranges::greater(), [](const Orphan& orphan) { return orphan.session.start; });
-    for (Orphan& orphan : orphans) {
+    for (const Orphan& orphan : orphans) {
         if (core->leaving) co_return;
-        const SessionId session = orphan.session.id;
-        if (table.recorder && table.recorder->session() == session) continue;  // somebody was quicker
-        bool goes_on = false;
-        const auto where = table.recorder ? std::nullopt : where_to_go_on(*core, guild, orphan.session);
-        if (where) goes_on = co_await go_on_if_young(core, *where, session);
+        Verdict verdict = Verdict::finish;
+        const auto told = std::make_shared<bool>(false);
+        if (!table.returning) verdict = co_await go_on(core, guild, orphan, told);
         if (core->leaving) co_return;  // the next start finds it again
-        if (!goes_on && !orphan.in_hand) co_await finish_later(core, session);
+        if (verdict == Verdict::again) net::spawn(core->tools.loop, keep_trying(core, guild, orphan, told));
+        if (verdict == Verdict::finish && !orphan.in_hand) co_await finish_later(core, orphan.session.id);
     }
     if (has_nick && !table.recorder) net::spawn(core->tools.loop, give_back_nickname(core, guild));
 }
@@ -116,6 +186,11 @@ Value take_out(Map& from, GuildId guild, Value otherwise) {
 }
 
 }  // namespace
+
+net::Task<> finish_later(CorePtr core, SessionId session) {
+    log().info("session {} was not ended: it is finished now", session.text());
+    static_cast<void>(co_await add_jobs(std::move(core), jobs_at_end(workflows::recover_job(session))));
+}
 
 net::Task<> look_back(CorePtr core) {
     auto found = co_await off_loop(core, find_left);

@@ -15,6 +15,9 @@ net::Task<> look_back(CorePtr core);
 void guild_is_there(const CorePtr& core, GuildId guild);
 void guild_is_gone(const CorePtr& core, GuildId guild);
 
+/// Has a session finished that nobody ended.
+net::Task<> finish_later(CorePtr core, SessionId session);
+
 /// Gives back this guild's nickname, if the catalog remembers one: each minute until Discord has an answer to it.
 net::Task<> give_back_nickname(CorePtr core, GuildId guild);
 /// Gives back the nicknames that the catalog still remembers; for the end of the process, bounded in time.

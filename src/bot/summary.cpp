@@ -143,16 +143,14 @@ Result<std::vector<text::Listed>> list_sessions(const workflows::Tools& tools, G
     return listed;
 }
 
-Result<std::optional<GoingOn>> to_go_on_with(const workflows::Tools& tools, GuildId guild, ChannelId voice,
-                                             UnixTime now) {
+Result<std::optional<GoingOn>> to_go_on_with(const workflows::Tools& tools, GuildId guild, ChannelId voice) {
     using Found = std::optional<GoingOn>;
     const auto all = tools.catalog.sessions_of(guild.text(), kMostLookedAt);
     if (!all) return all.error();
     const auto last = std::ranges::find_if(*all, [&](const catalog::Session& session) {
         return session.channel_id == voice.text() && session.status != catalog::SessionStatus::failed;
     });
-    const auto oldest = now - tools.config.capture.resume_within;
-    if (last == all->end() || last->end.value_or(now) < oldest) return Found();
+    if (last == all->end() || last->status == catalog::SessionStatus::ending) return Found();
     auto journal = workflows::to_go_on(tools, last->id);
     if (!journal) return Found();
     return Found(GoingOn{*last, std::move(*journal)});

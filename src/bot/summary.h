@@ -45,7 +45,6 @@ struct GoingOn {
     catalog::Session row;
     journal::Unfinished journal;
 };
-Result<std::optional<GoingOn>> to_go_on_with(const workflows::Tools& tools, GuildId guild, ChannelId voice,
-                                             UnixTime now);
+Result<std::optional<GoingOn>> to_go_on_with(const workflows::Tools& tools, GuildId guild, ChannelId voice);
 
 }  // namespace lestapenna::bot

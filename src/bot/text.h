@@ -44,6 +44,10 @@ std::string unwritten(Language language);
 std::string no_longer_deaf(Language language);
 /// The bot was restarted and records again; `outage` is how long nothing was heard.
 std::string back_again(Language language, const SessionId& session, milliseconds outage);
+/// It was restarted, and can not record again yet; it keeps trying.
+std::string not_back_yet(Language language, const SessionId& session, recorder::StartTrouble why, ChannelId voice);
+/// `said`, and of a session on a break that it still is, and how to end that.
+std::string with_break(Language language, std::string said, bool paused, std::string_view prefix);
 
 // ---- what there is
 struct Safety {
@@ -94,7 +98,8 @@ std::string attached(Language language, const Finished& finished);
 std::string no_link(Language language, const Finished& finished, std::uint64_t bytes);
 std::string no_audio(Language language, const SessionId& session);
 std::string preparing(Language language, const SessionId& session);
-std::string could_not_make(Language language, const SessionId& session, std::string_view why);
+/// By the kind of trouble: what exactly it was is for the log.
+std::string could_not_make(Language language, const SessionId& session, ErrorKind why);
 /// The private message could not be delivered: use the slash command.
 std::string direct_messages_closed(Language language, const SessionId& session);
 std::string see_direct_message(Language language);
@@ -111,7 +116,8 @@ std::string ambiguous_session(Language language);
 std::string nothing_recorded_here(Language language, std::string_view prefix);
 std::string not_recording(Language language, std::string_view prefix);
 std::string only_in_a_guild(Language language);
-std::string busy(Language language);  ///< the same is under way already
+std::string not_there_yet(Language language);  ///< Discord does not show us this guild
+std::string busy(Language language);           ///< the same is under way already
 std::string something_broke(Language language);
 std::string help(Language language, std::string_view prefix);
 

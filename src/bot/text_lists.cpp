@@ -239,16 +239,29 @@ std::string preparing(Language language, const SessionId& session) {
                "⏳ I am preparing the audio of session {0}: you get the link as soon as it is ready.", id(session));
 }
 
-std::string could_not_make(Language language, const SessionId& session, std::string_view why) {
-    constexpr std::size_t kLongest = 300;
-    return say(
-        language,
-        "💥 Non riesco a preparare l'audio della sessione {0}. La registrazione è intatta. Riprova più tardi, e avvisa "
-        "chi "
-        "si occupa del bot: `{1}`",
-        "💥 I cannot prepare the audio of session {0}. The recording is intact. Try again later, and tell whoever runs "
-        "the bot: `{1}`",
-        id(session), as_code(why, kLongest));
+std::string could_not_make(Language language, const SessionId& session, ErrorKind why) {
+    if (why == ErrorKind::not_found) {
+        return say(language,
+                   "💥 Non riesco a preparare l'audio della sessione {0}: la sua registrazione non è più al suo posto. "
+                   "Avvisa chi si occupa del bot: nel log c'è il perché.",
+                   "💥 I cannot prepare the audio of session {0}: its recording is not in its place any more. Tell "
+                   "whoever runs the bot: the log says why.",
+                   id(session));
+    }
+    if (why == ErrorKind::damaged) {
+        return say(language,
+                   "💥 Non riesco a preparare l'audio della sessione {0}: un suo file è danneggiato. Avvisa chi si "
+                   "occupa del bot: nel log c'è il perché, e non cancelli niente.",
+                   "💥 I cannot prepare the audio of session {0}: a file of it is damaged. Tell whoever runs the bot: "
+                   "the log says why, and nothing should be deleted.",
+                   id(session));
+    }
+    return say(language,
+               "💥 Non riesco a preparare l'audio della sessione {0}: il disco è pieno, o non risponde. La "
+               "registrazione resta. Riprova più tardi, e avvisa chi si occupa del bot: nel log c'è il perché.",
+               "💥 I cannot prepare the audio of session {0}: the disk is full, or does not answer. The recording "
+               "stays. Try again later, and tell whoever runs the bot: the log says why.",
+               id(session));
 }
 
 std::string direct_messages_closed(Language language, const SessionId& session) {

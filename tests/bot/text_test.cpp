@@ -74,6 +74,8 @@ std::vector<Sentence> sentences() {
         {"unwritten", [](Language l) { return text::unwritten(l); }},
         {"no_longer_deaf", [](Language l) { return text::no_longer_deaf(l); }},
         {"back_again", [](Language l) { return text::back_again(l, kSession, 12s); }},
+        {"with_break", [](Language l) { return text::with_break(l, "", true, "$"); }},
+        {"not_there_yet", [](Language l) { return text::not_there_yet(l); }},
         {"status", [](Language l) { return text::status(l, live({heard(kEvil)})); }},
         {"status of nobody", [](Language l) { return text::status(l, live({})); }},
         {"idle", [](Language l) { return text::idle(l, std::nullopt, "$"); }},
@@ -95,7 +97,9 @@ std::vector<Sentence> sentences() {
         {"no_link", [](Language l) { return text::no_link(l, finished({}), 120'000'000); }},
         {"no_audio", [](Language l) { return text::no_audio(l, kSession); }},
         {"preparing", [](Language l) { return text::preparing(l, kSession); }},
-        {"could_not_make", [](Language l) { return text::could_not_make(l, kSession, std::string(5'000, '`')); }},
+        {"could_not_make, disk", [](Language l) { return text::could_not_make(l, kSession, ErrorKind::failed); }},
+        {"could_not_make, damaged", [](Language l) { return text::could_not_make(l, kSession, ErrorKind::damaged); }},
+        {"could_not_make, gone", [](Language l) { return text::could_not_make(l, kSession, ErrorKind::not_found); }},
         {"direct_messages_closed", [](Language l) { return text::direct_messages_closed(l, kSession); }},
         {"see_direct_message", [](Language l) { return text::see_direct_message(l); }},
         {"recovering", [](Language l) { return text::recovering(l, std::vector<SessionId>(300, kSession)); }},
@@ -114,6 +118,7 @@ std::vector<Sentence> sentences() {
     }
     for (const auto what : {StartTrouble::no_sign, StartTrouble::no_answer, StartTrouble::refused,
                             StartTrouble::recorded, StartTrouble::disk, StartTrouble::stopped}) {
+        all.push_back({"not_back_yet", [=](Language l) { return text::not_back_yet(l, kSession, what, kTable); }});
         for (const auto& obstacles :
              {Obstacles{}, Obstacles{permission::connect, permission::send_messages, false}, Obstacles{0, 0, true}}) {
             all.push_back({"could_not_start", [=](Language l) {
