@@ -140,6 +140,19 @@ TEST_F(Recovery, AJournalWithoutARowGetsOneByTheManifest) {
     EXPECT_GT(anna->received, 0);
 }
 
+TEST_F(Recovery, WhoGoesOnMeanwhileKeepsItsRowOpen) {
+    ASSERT_TRUE(journal_.grow_to(seconds(20)).ok());
+    journal_.cut_off();
+    auto session = Session::open(desk_.tools(), kId);
+    ASSERT_TRUE(session.ok());
+    ASSERT_TRUE(journal_.grow_to(seconds(40)).ok());
+    ASSERT_TRUE(desk_.catalog().reopen_session(kId).ok());
+    EXPECT_EQ(finish_session(*session).error().kind, ErrorKind::locked);
+    EXPECT_EQ(desk_.catalog().session(kId)->end, std::nullopt);
+    EXPECT_THAT(*desk_.catalog().tracks(kId), IsEmpty());
+    EXPECT_EQ(status(), SessionStatus::recording);
+}
+
 /// What this thread has read so far.
 std::uint64_t bytes_read() {
     std::ifstream io("/proc/thread-self/io");
