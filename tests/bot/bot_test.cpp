@@ -10,6 +10,7 @@
 #include "bot/registration.h"
 #include "bot/text.h"
 #include "table.h"
+#include "workflows/job_names.h"
 
 namespace lestapenna::bot {
 namespace {
@@ -204,6 +205,11 @@ TEST_F(BotTest, TheLinkFollowsTheSlashCommandHidden) {
     EXPECT_EQ(fetch(link_in(answers[1].content)).status, 200);
     EXPECT_THAT(direct_messages(anna), IsEmpty());
     wait_until_idle();
+    // A recovery that had to wait for the session finds it told and handed over.
+    ASSERT_TRUE(catalog().add_job(workflows::recover_job(last_session()->id)).ok());
+    wait_until_idle();
+    EXPECT_EQ(answers_to(stop).size(), 2U);
+    EXPECT_THAT(direct_messages(anna), IsEmpty());
     // Finished already: at once, hidden.
     const auto again = slash(anna, "scarica");
     EXPECT_TRUE(again.ephemeral);

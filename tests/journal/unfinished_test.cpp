@@ -45,6 +45,18 @@ class UnfinishedTest : public ::testing::Test {
     Committer committer_{1};
 };
 
+TEST_F(UnfinishedTest, AWallClockThatIsSetMakesNoOutageOld) {
+    write({Clock{at(seconds(10)), test_head().start + seconds(10)}});
+    const Unfinished found = read();
+    const BootId other{{9}};
+    for (const milliseconds set : {milliseconds(0), milliseconds(1'800'000), milliseconds(-1'800'000)}) {
+        const ClockReading now{at(seconds(11)), test_head().start + seconds(11) + set};
+        EXPECT_EQ(found.silent_for(now, found.boot), seconds(1));
+        EXPECT_EQ(found.silent_for(now, other), seconds(1) + set) << "nothing else is known after a reboot";
+        EXPECT_EQ(found.silent_for(now, BootId{}), seconds(1) + set);
+    }
+}
+
 TEST_F(UnfinishedTest, SaysWhoIsThereAndWhoseAnSsrcIs) {
     write({Join{at(milliseconds(10)), kAnna}, Join{at(milliseconds(20)), kBruno},
            Binding{at(milliseconds(30)), 7, kAnna}, Binding{at(milliseconds(40)), 7, kBruno},
