@@ -182,5 +182,24 @@ TEST_F(Leaving, WaitsForNobodyForLong) {
     EXPECT_EQ(catalog().sessions_of(stage(1).guild.text(), 1)->front().status, SessionStatus::recording);
 }
 
+/// Seen by the address sanitizer and valgrind.
+TEST_F(Leaving, WhoIsAnsweredTooLateTouchesNothing) {
+    open();
+    start();
+    const UserId anna = person("Anna");
+    const ChannelId elsewhere = direct([&](sandbox::Loopback& discord) {
+        sandbox::RestFault slow;
+        slow.path = "/channels/" + text().text();
+        slow.times = 1'000'000;
+        slow.delay = seconds(300);
+        discord.add_fault(slow);
+        return discord.add_text_channel(guild(), "elsewhere");
+    });
+    const auto typed = send(anna, "$aiuto");
+    EXPECT_EQ(type(anna, "$aiuto", elsewhere), text::help(Language::it, "$")) << "commands are taken in order";
+    stop();
+    EXPECT_FALSE(answer_to(typed));
+}
+
 }  // namespace
 }  // namespace lestapenna::bot
