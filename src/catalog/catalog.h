@@ -143,7 +143,7 @@ struct Job {
     UnixTime due{};
     int attempts = 0;     ///< begun so far, this one included
     std::string error{};  ///< what the last attempt said
-    int deaths = 0;       ///< so often in a row the process died during it, and no file of its session was made
+    int deaths = 0;       ///< in a row, of the process during it, while no file was made
     bool operator==(const Job&) const = default;
 };
 /// Which jobs one looks for.

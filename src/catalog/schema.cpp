@@ -125,7 +125,7 @@ ALTER TABLE masters ADD COLUMN sha256 TEXT;
 )sql",
     R"sql(
 ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;  -- of the process during it, in a row, for nothing
-ALTER TABLE jobs ADD COLUMN files INTEGER NOT NULL DEFAULT 0;   -- of its session that were made at the last of them
+ALTER TABLE jobs ADD COLUMN files INTEGER NOT NULL DEFAULT 0;   -- that were made at the last of them
 )sql",
 };
 

@@ -216,6 +216,8 @@ TEST_F(JobsTest, DeathsInARowAreCountedUntilSomethingIsMade) {
     add({.name = "finish", .subject = "x", .session = one_});
     for (int deaths = 0; deaths < 4; ++deaths) {
         EXPECT_EQ(take().deaths, deaths);
+        const auto rotation = std::to_string(deaths);  // at a table that is being recorded
+        ASSERT_TRUE(catalog_.upsert_chunk({.session = two_, .key = rotation, .status = FileStatus::stored}));
         ASSERT_TRUE(catalog_.requeue_running_jobs());
     }
     EXPECT_EQ(take().deaths, 4);
