@@ -137,6 +137,7 @@ net::Task<Result<Ok, recorder::StartError>> start_recording(CorePtr core, record
         co_return started;
     }
     if (table.state == Table::State::starting) table.state = Table::State::recording;
+    if (table.returning && table.returning->session == recorder->session()) table.returning.reset();
     // Due now: the manifest says from the beginning whose evening this is.
     static_cast<void>(co_await add_job(core, workflows::keep_up_job(recorder->session(), unix_now())));
     co_return started;

@@ -126,13 +126,13 @@ net::Task<Verdict> go_on(CorePtr core, GuildId guild, Orphan orphan, std::shared
 
 /// The table was told that we try: now that we do not any more.
 net::Task<> give_up(CorePtr core, Returning returning, bool in_hand) {
+    if (!in_hand) co_await finish_later(core, returning.session);
     const recorder::Where& where = returning.where;
     const bool alone = !somebody_is_there(*core, where.guild, where.voice_channel);
     const Language language = parse_language(where.language, default_language(core->config()));
     const auto cause = alone ? recorder::EndCause::empty : recorder::EndCause::refused;
     auto ended = text::ended(language, returning.session, cause, returning.length);
     net::spawn(core->tools.loop, tell(core, where.text_channel, std::move(ended)));
-    if (!in_hand) co_await finish_later(core, returning.session);
 }
 
 /// Until it goes on, or somebody ends it, or it is too late. Others may have the turn between two tries.
@@ -147,8 +147,8 @@ net::Task<> keep_trying(CorePtr core, GuildId guild, Orphan orphan, std::shared_
         const Verdict verdict = co_await go_on(core, guild, orphan, told);
         if (core->leaving) co_return;  // the next start finds it again
         if (verdict == Verdict::again) continue;
-        Returning returning = *std::exchange(table.returning, std::nullopt);
-        if (verdict == Verdict::finish) co_await give_up(core, std::move(returning), orphan.in_hand);
+        auto returning = std::exchange(table.returning, std::nullopt);
+        if (verdict == Verdict::finish) co_await give_up(core, std::move(*returning), orphan.in_hand);
         co_return;
     }
 }
