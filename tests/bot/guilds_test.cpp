@@ -121,7 +121,8 @@ TEST_F(Guilds, AreApartAndWhole) {
             EXPECT_EQ(type(evenings[g].master, word + id(g + 1), channel(g)), unknown);
             EXPECT_EQ(type(evenings[g].master, word + evenings[(g + 1) % kGuilds].session.text(), channel(g)), unknown);
         }
-        EXPECT_EQ(slash(evenings[g].master, "scarica", {{"sessione", id(g + 1)}}, "it", channel(g)).content, unknown);
+        EXPECT_EQ(slash(evenings[g].master, "scarica", {{"sessione", id(g + 1)}}, "it", channel(g)).content,
+                  text::unknown_session(Language::it, "/"));
     }
 }
 
