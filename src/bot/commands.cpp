@@ -13,7 +13,7 @@ net::Task<> help(CorePtr core, Conversation talk) {
 
 }  // namespace
 
-net::Task<> obey(CorePtr core, Addressee with, Command command, Asker asker) {
+net::Task<> obey(const CorePtr& core, Addressee with, Command command, Asker asker) {
     Conversation talk(core, std::move(with));
     switch (command.verb) {
         case Verb::listen:

@@ -9,7 +9,7 @@
 namespace lestapenna::bot {
 
 /// Does what a person asked for. `with` names a guild that is known and available.
-net::Task<> obey(CorePtr core, Addressee with, Command command, Asker asker);
+net::Task<> obey(const CorePtr& core, Addressee with, Command command, Asker asker);
 
 // Those about what is being recorded (commands_live.cpp).
 net::Task<> listen(CorePtr core, Conversation talk, Asker asker);

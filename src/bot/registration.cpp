@@ -10,7 +10,6 @@ namespace lestapenna::bot {
 namespace {
 
 using discord::Json;
-namespace json = discord::json;
 
 /// What we do not say at all, Discord may leave out.
 bool is_default(const Json& value) {

@@ -20,9 +20,11 @@ std::string_view cut(std::string_view text, std::size_t most) {
 
 /// Marks that turn the direction of what follows, or hide: a name must not rewrite the rest of its line.
 bool starts_with_direction(std::string_view text) {
-    constexpr std::array<std::string_view, 13> kMarks{"\u061C", "\u200B", "\u200E", "\u200F", "\u202A",
-                                                      "\u202B", "\u202C", "\u202D", "\u202E", "\u2066",
-                                                      "\u2067", "\u2068", "\u2069"};
+    // U+061C, U+200B, U+200E and U+200F, U+202A to U+202E, U+2066 to U+2069; in bytes, because a character that
+    // rewrites lines would rewrite this one.
+    constexpr std::array<std::string_view, 13> kMarks{
+        "\xD8\x9C",     "\xE2\x80\x8B", "\xE2\x80\x8E", "\xE2\x80\x8F", "\xE2\x80\xAA", "\xE2\x80\xAB", "\xE2\x80\xAC",
+        "\xE2\x80\xAD", "\xE2\x80\xAE", "\xE2\x81\xA6", "\xE2\x81\xA7", "\xE2\x81\xA8", "\xE2\x81\xA9"};
     return std::ranges::any_of(kMarks, [&](std::string_view mark) { return text.starts_with(mark); });
 }
 
@@ -105,8 +107,7 @@ std::string clock(UnixTime time) {
 std::string length(Language language, milliseconds length) {
     const Hms t = split(length);
     const auto hours = fmt::format("{} {}", t.hours, unit(language, t.hours, "ora", "ore", "hour", "hours"));
-    const auto minutes =
-        fmt::format("{} {}", t.minutes, unit(language, t.minutes, "minuto", "minuti", "minute", "minutes"));
+    auto minutes = fmt::format("{} {}", t.minutes, unit(language, t.minutes, "minuto", "minuti", "minute", "minutes"));
     if (t.hours > 0) return t.minutes == 0 ? hours : joined(language, {hours, minutes});
     if (t.minutes > 0) return minutes;
     return fmt::format("{} {}", t.seconds, unit(language, t.seconds, "secondo", "secondi", "second", "seconds"));

@@ -40,8 +40,8 @@ Result<Sources> sources(const workflows::Tools& tools) {
 
 /// Where the object is: on this machine, for everybody; null where it is not.
 struct Place {
-    Json path;
-    Json link;
+    std::optional<std::string> path;
+    std::optional<std::string> link;
 };
 Result<Place> place_of(const Sources& from, const std::string& text, std::string_view name) {
     const auto key = store::Key::parse(text);
@@ -51,7 +51,7 @@ Result<Place> place_of(const Sources& from, const std::string& text, std::string
     if (!*found) return Place{};
     Place place;
     if (const auto path = from.tools.store.local_path(*key)) place.path = path->string();
-    if (from.links) place.link = or_null(from.links->make(*key, name, from.now));
+    if (from.links) place.link = from.links->make(*key, name, from.now);
     return place;
 }
 
@@ -69,10 +69,10 @@ Json track_json(UserId user, const catalog::Track* track) {
             {"packets_undecryptable", count(&catalog::Track::undecryptable)}};
 }
 
-Json fragment_json(const catalog::Recording& fragment, Place place) {
-    return {{"path", std::move(place.path)},
+Json fragment_json(const catalog::Recording& fragment, const Place& place) {
+    return {{"path", or_null(place.path)},
             {"key", fragment.key},
-            {"link", std::move(place.link)},
+            {"link", or_null(place.link)},
             {"start_time", unix_ms(fragment.start)},
             {"duration_ms", or_null(fragment.duration)},
             {"loudness_lufs", or_null(fragment.levels.loudness_lufs)},
@@ -86,11 +86,11 @@ Result<Json> master_json(const Sources& from, const catalog::Session& session) {
     const auto master = from.tools.catalog.master(session.id);
     if (!master) return master.error();
     if (!*master) return Json(nullptr);
-    auto place = place_of(from, (*master)->key, store::master_name(session.id, session.start));
+    const auto place = place_of(from, (*master)->key, store::master_name(session.id, session.start));
     if (!place) return place.error();
-    return Json{{"path", std::move(place->path)},
+    return Json{{"path", or_null(place->path)},
                 {"key", (*master)->key},
-                {"link", std::move(place->link)},
+                {"link", or_null(place->link)},
                 {"duration_ms", or_null((*master)->duration)},
                 {"loudness_lufs", or_null((*master)->levels.loudness_lufs)},
                 {"true_peak_dbtp", or_null((*master)->levels.true_peak_dbtp)}};
@@ -112,9 +112,10 @@ Result<Json> tracks_json(const Sources& from, const SessionId& id) {
         return tracks.try_emplace(user, track_json(user, nullptr)).first->second;
     };
     for (const auto& fragment : *fragments) {
-        auto place = place_of(from, fragment.key, std::string_view(fragment.key).substr(fragment.key.rfind('/') + 1));
+        const auto place =
+            place_of(from, fragment.key, std::string_view(fragment.key).substr(fragment.key.rfind('/') + 1));
         if (!place) return place.error();
-        track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, std::move(*place)));
+        track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, *place));
     }
     for (const auto& chunk : *chunks) {
         track_of(chunk.user)["chunks"].push_back(

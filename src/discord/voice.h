@@ -1,5 +1,5 @@
-// A voice connection (gateway v8, UDP, transport encryption): join a channel, hear every packet, send Opus, stay there
-// through resumes, server changes, moves and crashes of the other side, until leave().
+// A voice connection (gateway v8, UDP, transport encryption, DAVE end-to-end encryption): join a channel, hear every
+// packet, send Opus, stay there through resumes, server changes, moves and crashes of the other side, until leave().
 //
 // The caller owns the main gateway: it passes on its VoiceState and VoiceServer events of this guild, and sends op 4
 // when asked to. Everything heard goes to the Listener, packets in the order of the socket.
@@ -22,6 +22,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "dave/session.h"
 #include "discord/datagram.h"
 #include "discord/events.h"
 #include "discord/transport.h"
@@ -31,11 +32,24 @@
 
 namespace lestapenna::discord {
 
-/// One Opus packet as it came, decrypted; valid during the call.
+/// Why a frame of an encrypted call stayed closed.
+enum class Closed : std::uint8_t {
+    no_user = 1,  ///< nobody has said whose SSRC it is, and no member's key opens it
+    no_key,       ///< its sender was no member of the group while we were
+    forged,       ///< no key of its sender opens it: damaged, or somebody else's
+    plain,        ///< not encrypted, in a call where it must be
+    overflow,     ///< waited for its key together with too many others
+};
+
+/// One Opus packet as it came, decrypted; valid during the call. One that had to wait for its key or its user comes up
+/// to 10 s after its arrival, and after packets that arrived later.
 struct VoicePacket {
     rtp::Header header;
     BootTime arrival;  ///< when the kernel had it, or when it was read where the kernel's stamp can not be trusted
-    std::span<const std::uint8_t> payload;
+    std::span<const std::uint8_t> payload;  ///< empty when it stayed closed
+    bool parked = false;                    ///< it had to wait
+    std::optional<Closed> closed{};         ///< end-to-end encrypted, and could not be opened
+    std::uint16_t sealed_bytes = 0;         ///< of a closed one: how long its frame is
 };
 
 // What happens besides packets. `generation` counts voice sessions from 1: a resume keeps it, a rejoin raises it.
@@ -71,6 +85,18 @@ struct KernelDropped {
 struct Moved {
     ChannelId to;
 };
+/// What the call's end-to-end encryption is now, each time that has changed.
+struct Encryption {
+    bool encrypted = false;  ///< DAVE is on, and we are a member of its group
+    std::uint64_t epoch = 0;
+    std::string privacy_code;  ///< 30 digits, to be compared with what Discord shows; empty when not encrypted
+};
+/// Frames do not open although nothing is under way. We have asked to be let in anew; after the third time within ten
+/// minutes we no longer do, and wait for the next change of members.
+struct CannotOpen {
+    UserId user;
+    bool gave_up = false;
+};
 enum class EndReason : std::uint8_t { left, removed, refused };
 /// It is over: leave(), removed from the channel (or the channel is gone), or a close code that forbids to go on. No
 /// Disconnected comes before it, and nothing after it until the next join().
@@ -79,8 +105,8 @@ struct Ended {
     std::uint16_t code = 0;
     std::string message;
 };
-using VoiceEvent =
-    std::variant<Connected, Disconnected, SsrcBound, UserConnected, UserDisconnected, KernelDropped, Moved, Ended>;
+using VoiceEvent = std::variant<Connected, Disconnected, SsrcBound, UserConnected, UserDisconnected, KernelDropped,
+                                Moved, Encryption, CannotOpen, Ended>;
 
 class Listener {
   public:
@@ -110,6 +136,9 @@ struct VoiceOptions {
     int receive_buffer_bytes = 4 << 20;  ///< the default of the kernel holds 0.7 s of five talkers
     bool self_mute = false;  ///< for whoever sends op 4; Voice itself only knows by self_deaf that nothing will come
     bool self_deaf = false;
+    /// The newest version of DAVE that we say we speak: 0 is a client that knows nothing of it.
+    int dave_version = dave::kProtocolVersion;
+    std::size_t most_parked = 8'192;  ///< frames of all users together that may wait; 10 s of 16 people talking
     bool greet = true;  ///< speaking, five silence frames, speaking off: without it some servers sent nothing
     VoiceTiming timing{};
 };
@@ -123,7 +152,14 @@ struct VoiceCounts {
     std::uint64_t sent = 0;         ///< packets
     std::uint64_t send_failed = 0;  ///< the kernel took them not
     std::uint64_t resumes = 0;
-    std::uint64_t rejoins = 0;  ///< op 4 again
+    std::uint64_t rejoins = 0;              ///< op 4 again
+    std::uint64_t parked = 0;               ///< frames that had to wait for a key or a user
+    std::array<std::uint64_t, 6> closed{};  ///< by Closed
+    std::uint64_t replayed = 0;             ///< frames that had been opened already
+    std::uint64_t epochs = 0;               ///< of the group that we followed
+    std::uint64_t transitions = 0;          ///< executed
+    std::uint64_t refused_messages = 0;     ///< of the group, that were not accepted
+    std::uint64_t recoveries = 0;           ///< op 31
     /// "Connected but deaf": at most three steps until a packet comes, each at a fresh op 5: greet, resume, rejoin.
     std::uint64_t deaf_steps = 0;
 };
@@ -156,6 +192,8 @@ class Voice {
     [[nodiscard]] std::uint16_t last_seq() const;
 
     [[nodiscard]] bool connected() const;
+    /// Whether send() reaches the others: connected, and in an encrypted call a member of its group.
+    [[nodiscard]] bool may_speak() const;
     [[nodiscard]] const VoiceCounts& counts() const;
 
   private:

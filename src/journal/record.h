@@ -12,6 +12,9 @@
 
 namespace lestapenna::journal {
 
+/// Why a packet stayed closed (discord/voice.h, Closed); a journal of before reasons were written says `unknown`.
+enum class ClosedReason : std::uint8_t { unknown = 0, no_user = 1, no_key = 2, forged = 3, plain = 4, overflow = 5 };
+
 /// A voice packet as it arrived, after decryption. `payload` is one Opus packet (RFC 6716 section 3).
 /// An undecryptable packet keeps its header and its length, but no payload.
 struct Packet {
@@ -20,8 +23,9 @@ struct Packet {
     std::uint32_t rtp_timestamp = 0;  ///< RTP timestamp in ticks of 1/48000 s, wraps at 2^32
     BootTime arrival;
     bool undecryptable = false;
-    bool parked = false;             ///< waited for a key or a binding before it was journaled
-    std::uint16_t payload_size = 0;  ///< payload.size(), or the length of what could not be opened
+    ClosedReason closed = ClosedReason::unknown;  ///< of an undecryptable one
+    bool parked = false;                          ///< waited for a key or a binding before it was journaled
+    std::uint16_t payload_size = 0;               ///< payload.size(), or the length of what could not be opened
     std::span<const std::uint8_t> payload;
 };
 

@@ -24,6 +24,7 @@
 #include "discord/transport.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "sandbox/delivery.h"
 #include "sandbox/forwarder.h"
 #include "sandbox/forwarding.h"
 
@@ -89,6 +90,11 @@ class VoiceServer {
     /// Sealed with the receiver's key: RTCP, video, odd headers. `clear` is the authenticated part.
     void send_sealed(GuildId guild, UserId receiver, std::vector<std::uint8_t> clear,
                      std::vector<std::uint8_t> plaintext);
+
+    /// End-to-end encryption of a channel's call; null while nobody is in it.
+    Delivery* delivery(GuildId guild, ChannelId channel);
+    /// For calls that begin from now on, in all channels of this server.
+    void set_delivery(const DeliveryOptions& options);
 
     // ---- what happened
     [[nodiscard]] std::optional<std::uint32_t> ssrc(GuildId guild, UserId user) const;

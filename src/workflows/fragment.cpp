@@ -86,6 +86,7 @@ Result<const std::vector<render::DecodedConnection>*> decode(Session& session, c
                                                              std::vector<render::DecodedConnection>& some) {
     if (closed.everything()) return session.decoded();
     std::vector<const timeline::Connection*> connections;
+    connections.reserve(wanted.size());
     for (const Wanted& one : wanted) connections.push_back(one.connection);
     auto decoded = render::decode(session.timeline(), connections, session.tools().work);
     if (!decoded) return decoded.error();

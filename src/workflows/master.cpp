@@ -26,6 +26,7 @@ Result<std::vector<double>> mix_gains_db(const Tools& tools, const SessionId& id
     if (!bots) return bots.error();
     const double of_bots = tools.config.audio.bots == BotTracks::exclude ? kLeftOut : -kBotsBelowSpeech;
     std::vector<double> gains;
+    gains.reserve(fragments.size());
     for (const auto& fragment : fragments) {
         gains.push_back(fragment.gain_db.value_or(0) + (bots->contains(fragment.user) ? of_bots : 0));
     }

@@ -134,11 +134,11 @@ Status make_chunks(Session& session, const Closed& closed, Growing& growing) {
                              render::stretch_of(connection, parts[i].last).to);
         return Ok{};
     });
-    if (!decoded) return decoded;
+    if (!decoded) return decoded.error();
     const Status made = make_all(session, *wanted, [&](const timeline::Connection* connection) {
         return &*std::ranges::find(parts, connection, &Part::connection)->pcm;
     });
-    if (!made) return made;
+    if (!made) return made.error();
     for (const Part& part : parts) {
         if (closed.over(*part.connection)) {
             growing.forget(session.id(), *part.connection);

@@ -1,0 +1,108 @@
+// End-to-end encryption of one voice connection, as a member of its MLS group (dave.md sections 3 to 6): takes what the
+// voice gateway says (op 4, 11, 13, 21, 22, 24, 25, 27, 29, 30) and returns what is to be done. A pure state machine:
+// no socket, no clock, no media. Who holds it feeds its answers to the server, and its epochs to a Receiver and a
+// Sender.
+//
+// Promises: nothing from outside makes it throw, hang or change by halves: a message applies whole or is refused with a
+// reason. Nobody is taken into the group under a user id that the server has not named, twice, or with a credential
+// that is not that id; commits bring only proposals that the external sender made. One that can not be followed is
+// reported once (op 31), and a new key package follows. Secrets are wiped and never logged.
+//
+// Thread: one at a time. A message costs up to some hundred elliptic-curve operations in a large group (see bench): it
+// may be kept on a thread of its own, away from media.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "dave/keys.h"
+#include "mls/group.h"
+
+namespace lestapenna::dave {
+
+inline constexpr int kProtocolVersion = 1;  ///< the newest we speak; 0 is a call without encryption
+
+// ---- what is to be done
+
+struct SendKeyPackage {  ///< op 26
+    mls::Bytes package;
+};
+struct SendCommit {  ///< op 28: commit, and welcome if any, one after the other
+    mls::Bytes commit_welcome;
+};
+struct SendReady {  ///< op 23
+    std::uint16_t transition = 0;
+};
+struct SendInvalid {  ///< op 31
+    std::uint16_t transition = 0;
+};
+/// Frames of these members can be opened from now on; comes before the SendReady of the same message.
+struct ReceiveEpoch {
+    std::vector<BaseSecret> keys;
+};
+/// Our own frames go out with this key from now on; nothing: in the clear. Until the first one nothing but silence may
+/// be sent in an encrypted call.
+struct SendWith {
+    std::optional<BaseSecret> own;
+};
+/// Whether clear frames are taken from now on. `winding_down`: for 10 s more, then not.
+struct ReceiveClear {
+    bool allowed = false;
+    bool winding_down = false;
+};
+/// What the call is now, when that has changed: what people are shown.
+struct CallChanged {};
+/// Something from the server was not accepted, and why: for counts and the log. Nothing has changed by it.
+struct Refused {
+    const char* what = "";  ///< "proposals", "commit", "welcome", "external sender"
+    mls::Reject why{};
+};
+using Action = std::variant<SendKeyPackage, SendCommit, SendReady, SendInvalid, ReceiveEpoch, SendWith, ReceiveClear,
+                            CallChanged, Refused>;
+using Actions = std::vector<Action>;
+
+struct Call {
+    int version = 0;           ///< executed
+    bool established = false;  ///< in a group with others, or a group of one that was committed
+    std::uint64_t epoch = 0;
+    std::string privacy_code;  ///< 30 digits; empty: not encrypted, or not established
+    std::vector<UserId> members;
+};
+
+class Session {
+  public:
+    /// `identity` signs for us: one per process, so that other people see the same key in all calls.
+    Session(UserId self, ChannelId channel, mls::KeyPair identity);
+
+    // ---- what the server says
+    Actions on_session_description(int version);                           ///< op 4
+    Actions on_users(std::span<const UserId> users);                       ///< op 11
+    Actions on_user_left(UserId user);                                     ///< op 13
+    Actions on_prepare_transition(int version, std::uint16_t transition);  ///< op 21
+    Actions on_execute_transition(std::uint16_t transition);               ///< op 22
+    Actions on_prepare_epoch(int version, std::uint64_t epoch);            ///< op 24
+    Actions on_external_sender(mls::View bytes);                           ///< op 25
+    Actions on_proposals(mls::View bytes);                                 ///< op 27
+    Actions on_commit(std::uint16_t transition, mls::View commit);         ///< op 29
+    Actions on_welcome(std::uint16_t transition, mls::View welcome);       ///< op 30
+
+    /// Frames do not open although nothing is under way: out and in again (op 31 with the last transition, also when
+    /// that was 0). Nothing while an earlier recovery has not ended.
+    Actions recover();
+
+    [[nodiscard]] Call call() const;
+    /// A transition or a recovery is under way: that frames do not open now means nothing.
+    [[nodiscard]] bool in_transition() const;
+
+  private:
+    // The author's business from here on.
+};
+
+}  // namespace lestapenna::dave

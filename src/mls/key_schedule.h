@@ -1,0 +1,42 @@
+// From epoch to epoch (RFC 9420 sections 8 and 8.2): the key schedule, its exporter, and the transcript hashes that
+// bind it to everything said so far. Pure; any thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "mls/messages.h"
+
+namespace lestapenna::mls {
+
+struct EpochSecrets {
+    Secret joiner, welcome, epoch;
+    Secret init, exporter, confirmation_key, membership_key, authenticator, resumption;
+    // Of the others of section 8 (sender data, encryption, external) nothing here makes use.
+};
+
+/// `psk_secret`: empty stands for 32 zero bytes, and so does `commit_secret`.
+EpochSecrets next_epoch(View init_secret, View commit_secret, View psk_secret, const GroupContext& context);
+/// For who joins with a welcome.
+EpochSecrets epoch_from_joiner(View joiner_secret, View psk_secret, const GroupContext& context);
+/// Of a group that has just been created.
+EpochSecrets epoch_from_random(const GroupContext& context);
+/// The welcome secret alone: it opens the GroupInfo that says which context it is.
+Secret welcome_secret(View joiner_secret, View psk_secret);
+
+/// MLS-Exporter (section 8.5).
+Secret export_secret(const EpochSecrets& of, std::string_view label, View context, std::size_t bytes);
+
+/// Who has the pre-shared keys; one that is not there is refused.
+using PskLookup = std::function<std::optional<Secret>(const PreSharedKeyId&)>;
+/// Section 8.4. Errors: bad_proposal, when one is not to be had.
+Checked<Secret> psk_secret(std::span<const PreSharedKeyId> ids, const PskLookup& lookup);
+
+/// Section 8.2.
+Bytes confirmed_transcript_hash(View interim_before, const PublicMessage& commit);
+Bytes interim_transcript_hash(View confirmed, View confirmation_tag);
+
+}  // namespace lestapenna::mls
