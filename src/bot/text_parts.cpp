@@ -1,7 +1,6 @@
 #include "bot/text_parts.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "base/text.h"
@@ -18,14 +17,19 @@ std::string_view cut(std::string_view text, std::size_t most) {
     return text.substr(0, most);
 }
 
+/// The first character, where it is of two or three bytes of UTF-8; else 0.
+char32_t first_wide_character(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+    if ((byte(0) & 0xE0U) == 0xC0U) return (byte(0) & 0x1FU) << 6U | (byte(1) & 0x3FU);
+    if ((byte(0) & 0xF0U) == 0xE0U) return (byte(0) & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
+    return 0;
+}
+
 /// Marks that turn the direction of what follows, or hide: a name must not rewrite the rest of its line.
 bool starts_with_direction(std::string_view text) {
-    // U+061C, U+200B, U+200E and U+200F, U+202A to U+202E, U+2066 to U+2069; in bytes, because a character that
-    // rewrites lines would rewrite this one.
-    constexpr std::array<std::string_view, 13> kMarks{
-        "\xD8\x9C",     "\xE2\x80\x8B", "\xE2\x80\x8E", "\xE2\x80\x8F", "\xE2\x80\xAA", "\xE2\x80\xAB", "\xE2\x80\xAC",
-        "\xE2\x80\xAD", "\xE2\x80\xAE", "\xE2\x81\xA6", "\xE2\x81\xA7", "\xE2\x81\xA8", "\xE2\x81\xA9"};
-    return std::ranges::any_of(kMarks, [&](std::string_view mark) { return text.starts_with(mark); });
+    const char32_t c = first_wide_character(text);
+    return c == 0x061C || c == 0x200B || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) ||
+           (c >= 0x2066 && c <= 0x2069);
 }
 
 bool is_punctuation(char c) {
