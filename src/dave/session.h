@@ -23,11 +23,10 @@
 
 #include "base/ids.h"
 #include "dave/keys.h"
+#include "dave/version.h"
 #include "mls/group.h"
 
 namespace lestapenna::dave {
-
-inline constexpr int kProtocolVersion = 1;  ///< the newest we speak; 0 is a call without encryption
 
 // ---- what is to be done
 

@@ -22,7 +22,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
-#include "dave/session.h"
+#include "dave/version.h"
 #include "discord/datagram.h"
 #include "discord/events.h"
 #include "discord/transport.h"
