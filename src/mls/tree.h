@@ -1,10 +1,15 @@
 // The ratchet tree of RFC 9420 section 7: the public keys of a group, and the hashes over them. A value: who wants to
-// try something copies it first. Holds no secret. Any thread, one at a time.
+// try something copies it first, which is cheap: copies share their nodes. Holds no secret. Any thread, one at a time.
+//
+// A leaf or node index that comes from outside is looked up with leaf(), parent_node() or encryption_key(), which take
+// any; whatever else takes an index wants one that is in the tree.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,13 +19,18 @@
 
 namespace lestapenna::mls {
 
+/// The most nodes, blank ones included, that a tree from outside may have: 2,048 leaves. A voice channel holds at most
+/// 99 people, so twenty times what can come; and checking one that large takes a fifth of a second, not more.
+inline constexpr std::size_t kMaxTreeNodes = 4095;
+
 class Tree {
   public:
     Tree() = default;
     /// One member.
     explicit Tree(LeafNode first);
-    /// From a ratchet_tree extension. Errors: malformed (a leaf where a parent belongs, a blank at the end, too many).
-    /// Nothing of its contents is checked: see check().
+    /// From a ratchet_tree extension. Errors: malformed (a leaf where a parent belongs, a blank at the end, unmerged
+    /// leaves that do not ascend or are not below their node, too many). No more of its contents is checked: see
+    /// check().
     static Checked<Tree> from(TreeNodes nodes);
     /// As the extension carries it.
     [[nodiscard]] TreeNodes nodes() const;
@@ -57,25 +67,47 @@ class Tree {
 
     // ---- paths (section 7.5)
     /// Puts an update path's public keys in place: blanks the direct path of `at`, sets the filtered one with parent
-    /// hashes, and sets the leaf, whose parent hash must then fit. Errors: bad_path (wrong number of nodes, parent
-    /// hash), bad_key (one that stands in the tree already, or twice); the tree is then garbage.
+    /// hashes, and sets the leaf, whose parent hash must then fit. Its signature is the caller's business. Errors:
+    /// bad_path (wrong number of nodes, source or parent hash of the leaf), bad_key (one that is no key, stands in the
+    /// tree already, or twice); the tree is then garbage.
     Checked<> merge(LeafIndex at, const UpdatePath& path);
-    /// The same for one's own path: sets the nodes, and gives the parent hash that the new leaf must carry.
+    /// The same for one's own path: sets the nodes, a key for each of filtered_path(), and gives the parent hash that
+    /// the new leaf must carry.
     Bytes set_path(LeafIndex at, const std::vector<Bytes>& keys);
     void set_leaf(LeafIndex at, LeafNode leaf);
 
+    /// No encryption key on two nodes, no signature key on two leaves.
+    [[nodiscard]] bool keys_differ() const;
     /// Everything that section 12.4.3.1 demands of a tree from outside: parent hashes, leaf signatures for `group_id`,
     /// unmerged leaves that exist, no key twice, capabilities that contain what is used. Errors: bad_tree, bad_key,
     /// bad_signature, unsupported.
     [[nodiscard]] Checked<> check(View group_id) const;
 
   private:
-    std::vector<std::optional<Node>> nodes_;  ///< 2n - 1
-    // The author's business from here on.
+    using Hash = std::array<std::uint8_t, kHashBytes>;
+
+    void put(NodeIndex at, Node node) { nodes_[at.value] = std::make_shared<const Node>(std::move(node)); }
+    void grow();
+    void blank_above(LeafIndex at);
+    void rehash_from(NodeIndex first);
+    void rehash_right_of(std::size_t first);
+    [[nodiscard]] Hash fresh_hash(NodeIndex at) const;
+    [[nodiscard]] Hash hash_without(NodeIndex at, std::span<const LeafIndex> removed) const;
+    [[nodiscard]] Bytes parent_hash(NodeIndex of, NodeIndex copath) const;
+
+    [[nodiscard]] bool is_empty(NodeIndex at) const;
+    void resolve(NodeIndex at, std::vector<NodeIndex>& into) const;
+    [[nodiscard]] std::vector<View> encryption_keys() const;
+    [[nodiscard]] bool unmerged_leaves_hold(NodeIndex at) const;
+    [[nodiscard]] bool is_vouched_for(NodeIndex at, NodeIndex child, NodeIndex copath) const;
+
+    // 2n - 1 of each.
+    std::vector<std::shared_ptr<const Node>> nodes_;  ///< null when blank
+    std::vector<Hash> hashes_;                        ///< of the subtrees; right whenever a public function returns
 };
 
-/// Whether a leaf is one of ours to take in: known source and credential, capabilities that name version, suite and
-/// credential type, usable keys, a good signature. Errors: unsupported, bad_key, bad_signature.
+/// Whether a leaf is one to take in: a basic credential, capabilities that name version, suite, credential type and the
+/// leaf's extensions, usable keys, a good signature. Errors: unsupported, bad_key, bad_signature.
 Checked<> check_leaf(const LeafNode& leaf, const LeafPlace& place);
 /// An Add's key package (section 10.1): its leaf, its own signature, an init key that is not the leaf's. The lifetime
 /// is not looked at: who needs it does. Errors: as above, and malformed.

@@ -4,6 +4,8 @@
 
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "mls/tree.h"
 
@@ -39,8 +41,9 @@ struct OpenedPath {
     Tree tree;
     PathResult result;
 };
-/// The same for who receives it: the tree after proposals were applied, `keys` from before. Errors: bad_path, bad_key,
-/// bad_signature (of the new leaf).
+/// The same for who receives it: the tree after proposals were applied, `keys` from before. Whose leaf may say what is
+/// the caller's business (a changed signature key or credential is none of ours). Errors: bad_path, and those of
+/// Tree::merge() and check_leaf().
 Checked<OpenedPath> open_path(const Tree& tree, LeafIndex self, const PathKeys& keys, LeafIndex sender,
                               const UpdatePath& path, GroupContext context, const std::set<LeafIndex>& joined);
 
