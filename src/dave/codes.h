@@ -1,9 +1,9 @@
 // Codes that people compare to know that nobody is between them (dave.md section 8). Pure; any thread.
 #pragma once
 
-#include <cstdint>
-#include <span>
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "base/ids.h"
 #include "mls/bytes.h"

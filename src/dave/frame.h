@@ -1,8 +1,9 @@
 // The form of an encrypted media frame (dave.md section 7): media | tag | ULEB128 nonce | unencrypted ranges |
-// supplemental size | FA FA. Pure; any thread; nothing is allocated. Views point into the input.
+// supplemental size | FA FA. Pure; any thread; nothing is allocated but what is appended to. Views point into the
+// input.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@ namespace lestapenna::dave {
 
 inline constexpr std::size_t kTagBytes = 8;
 inline constexpr std::size_t kLeastSupplement = kTagBytes + 1 + 1 + 2;  ///< tag, a nonce of one byte, size, marker
+inline constexpr std::size_t kMostSupplement = kTagBytes + 5 + 1 + 2;   ///< of those that we write
 
 /// Opus frames have no unencrypted ranges; a frame that names some is none of ours.
 struct Frame {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "base/ids.h"
 #include "mls/bytes.h"
@@ -23,9 +22,14 @@ struct BaseSecret {
 /// Of `user` in `group`'s epoch (MLS exporter, context: the id, little-endian).
 BaseSecret base_secret(const mls::Group& group, UserId user);
 
+/// Nonces that one key serves: the low 24 bits.
+inline constexpr unsigned kGenerationShift = 24;
+/// Which generation the top byte of a nonce means, when `oldest` is the oldest still kept: the first at or after it.
+std::uint32_t widen_generation(std::uint32_t oldest, std::uint8_t top_byte);
+
 class Ratchet {
   public:
-    explicit Ratchet(mls::Secret base);
+    explicit Ratchet(mls::Secret base) : secret_(std::move(base)) {}
     /// The key of `generation`, 16 bytes. Nothing when it is behind. Costs two derivations for each step forward; the
     /// caller limits how many.
     std::optional<mls::Secret> key(std::uint32_t generation);

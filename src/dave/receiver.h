@@ -7,8 +7,8 @@
 // Thread: one at a time. Secrets are wiped when they expire.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,7 +25,7 @@ enum class Opening : std::uint8_t {
     clear,      ///< it was not encrypted, and may be so: passthrough, or the silence frame
     no_key,     ///< none for this user (yet)
     forged,     ///< does not open with any key of this user: of a newer epoch, or damaged
-    replayed,   ///< this nonce has been opened, or is too old to tell
+    replayed,   ///< it is genuine, and has been opened already or is too old to tell
     plain,      ///< not encrypted where it must be
     too_large,  ///< longer than any Opus packet
 };
@@ -38,9 +38,12 @@ struct Opened {
 
 /// Limits of libdave (dave.md section 6.2).
 inline constexpr seconds kOverlap{10};
-inline constexpr std::size_t kMostMissing = 1'000;
 inline constexpr std::uint32_t kMostGenerationsAhead = 250;
 inline constexpr std::uint64_t kMostFramesPerSecond = 170;
+/// Keys of so many epochs are kept for one user, whatever the ten seconds say: a call in which somebody joins or leaves
+/// every 200 ms has 50 of them.
+inline constexpr std::size_t kMostEpochs = 64;
+inline constexpr std::size_t kMostMediaBytes = 2'048;  ///< no datagram of ours holds more
 
 class Receiver {
   public:
@@ -49,7 +52,8 @@ class Receiver {
     Receiver(Receiver&&) noexcept;
     Receiver& operator=(Receiver&&) noexcept;
 
-    /// A new epoch: these keys from now on; those before expire `kOverlap` later, and who is not named with them.
+    /// A new epoch: these keys from now on; those before expire `kOverlap` later, and who is not named with them. No
+    /// keys: the group has ended.
     void begin_epoch(std::vector<BaseSecret> keys, BootTime now);
     /// Clear frames are passed on until then; BootTime::max(): until this is called again.
     void pass_clear_until(BootTime until);
@@ -58,8 +62,8 @@ class Receiver {
     /// Forgets what has expired: to be called about once a second.
     void expire(BootTime now);
     [[nodiscard]] bool knows(UserId user) const;
-    /// Whose frame this is: the one user, of all whose keys are here, whose key opens it. Costs an AES-GCM a user;
-    /// marks nothing as opened. For an SSRC that nobody has announced.
+    /// Whose frame this is: the one user, of all whose keys are here, whose key opens it. Costs an AES-GCM a user and
+    /// epoch; marks nothing as opened. For an SSRC that nobody has announced.
     [[nodiscard]] std::optional<UserId> who_sent(std::span<const std::uint8_t> frame, BootTime arrival);
 
   private:

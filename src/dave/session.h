@@ -42,7 +42,8 @@ struct SendReady {  ///< op 23
 struct SendInvalid {  ///< op 31
     std::uint16_t transition = 0;
 };
-/// Frames of these members can be opened from now on; comes before the SendReady of the same message.
+/// Frames of these members can be opened from now on; comes before the SendReady of the same message. Nobody: the group
+/// has ended, and what is still under way is of the epoch before.
 struct ReceiveEpoch {
     std::vector<BaseSecret> keys;
 };
