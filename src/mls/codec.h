@@ -4,6 +4,7 @@
 // Any thread; a View read points into the input.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "mls/bytes.h"
@@ -12,6 +13,8 @@ namespace lestapenna::mls {
 
 /// The most that one vector may hold; more is refused before anything is allocated for it.
 inline constexpr std::size_t kMaxVectorBytes = 1U << 20;
+/// And the most elements: a blank node of a tree takes one byte on the wire and some hundred here. 2,048 members fit.
+inline constexpr std::size_t kMaxElements = 4096;
 
 class Reader {
   public:
@@ -22,10 +25,13 @@ class Reader {
     std::uint32_t u32();
     std::uint64_t u64();
     View raw(std::size_t bytes);
+    /// The header of a vector: how many bytes follow, below 2^30. Fails when it is longer than it need be.
+    std::uint32_t length();
     /// `opaque x<V>`: the contents.
     View vec();
-    /// The same, to be read element by element; must be done() when it was all read. It starts failed when this one is.
-    Reader sub();
+    /// The same, element by element: `each(Reader&)` until the vector is used up.
+    template <class Each>
+    void list(const Each& each);
     /// optional<T>: whether a T follows; any byte but 0 and 1 fails.
     bool present();
     void fail() { ok_ = false, rest_ = {}; }
@@ -37,10 +43,23 @@ class Reader {
     [[nodiscard]] View rest() const { return rest_; }
 
   private:
+    std::uint64_t number(std::size_t bytes);
+
     View rest_;
     bool ok_ = true;
 };
 
+template <class Each>
+void Reader::list(const Each& each) {
+    Reader inner(vec());
+    for (std::size_t count = 0; !inner.at_end(); ++count) {
+        if (count == kMaxElements) return fail();
+        each(inner);
+    }
+    if (!inner.ok()) fail();
+}
+
+/// What it wrote is wiped when it dies: it may be a secret.
 class Writer {
   public:
     void u8(std::uint8_t value);
@@ -57,11 +76,13 @@ class Writer {
         vec(inner.bytes_);
     }
 
-    [[nodiscard]] const Bytes& bytes() const { return bytes_; }
-    Bytes take() { return std::move(bytes_); }
+    [[nodiscard]] const Secret& bytes() const { return bytes_; }
+    Secret take() { return std::move(bytes_); }
 
   private:
-    Bytes bytes_;
+    void number(std::uint64_t value, std::size_t bytes);
+
+    Secret bytes_;
 };
 
 }  // namespace lestapenna::mls

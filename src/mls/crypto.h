@@ -2,7 +2,8 @@
 // The labelled functions of sections 5.1 to 5.3, and HPKE in base mode (RFC 9180) as they use it.
 //
 // Any thread. Every public key from outside is checked before use: 65 bytes, uncompressed, on the curve. Signatures are
-// DER. What OpenSSL can only fail at for want of memory or randomness is an assert: there is no going on without.
+// DER. What OpenSSL can only fail at for want of memory or randomness ends the program: there is no going on without.
+// Nothing is left in OpenSSL's queue of errors, where a TLS connection of the same thread would find it.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "mls/bytes.h"
+#include "mls/codec.h"
 
 namespace lestapenna::mls {
 
@@ -35,6 +37,8 @@ struct KeyPair {
     static std::optional<KeyPair> from_private(View scalar);
 };
 bool is_public_key(View key);
+/// The X coordinate of private times public, 32 bytes; nothing when `public_key` is none.
+std::optional<Secret> ecdh(const KeyPair& key, View public_key);
 
 // ---- hashes and secrets
 
@@ -42,6 +46,8 @@ Bytes sha256(std::initializer_list<View> parts);
 Bytes hmac_sha256(View key, View data);
 Secret hkdf_extract(View salt, View ikm);
 Secret hkdf_expand(View prk, View info, std::size_t bytes);
+/// `V("MLS 1.0 " + label) | V(content)`: what every label of MLS but those of references is used in.
+void write_labelled(Writer& to, std::string_view label, View content);
 Secret expand_with_label(View secret, std::string_view label, View context, std::size_t bytes);
 Secret derive_secret(View secret, std::string_view label);
 Secret derive_tree_secret(View secret, std::string_view label, std::uint32_t generation, std::size_t bytes);

@@ -233,31 +233,17 @@ Bytes encode(const T& value);
 template <class T>
 Checked<T> decode_front(View& bytes);
 
+// clang-format off
+#define LESTAPENNA_MLS_CODED_TYPES(X)                                                        \
+    X(Credential) X(Extension) X(ExternalSender) X(Capabilities) X(LeafNode) X(KeyPackage)   \
+    X(ParentNode) X(TreeNodes) X(PreSharedKeyId) X(Proposal) X(HpkeCiphertext) X(UpdatePath) \
+    X(Commit) X(FramedContent) X(PublicMessage) X(PrivateMessage) X(GroupContext)            \
+    X(GroupInfo) X(GroupSecrets) X(EncryptedGroupSecrets) X(Welcome) X(Message)
+// clang-format on
 #define LESTAPENNA_MLS_CODED(T)       \
     void write(Writer& to, const T&); \
     void read(Reader& from, T&);
-LESTAPENNA_MLS_CODED(Credential)
-LESTAPENNA_MLS_CODED(Extension)
-LESTAPENNA_MLS_CODED(ExternalSender)
-LESTAPENNA_MLS_CODED(Capabilities)
-LESTAPENNA_MLS_CODED(LeafNode)
-LESTAPENNA_MLS_CODED(KeyPackage)
-LESTAPENNA_MLS_CODED(ParentNode)
-LESTAPENNA_MLS_CODED(TreeNodes)
-LESTAPENNA_MLS_CODED(PreSharedKeyId)
-LESTAPENNA_MLS_CODED(Proposal)
-LESTAPENNA_MLS_CODED(HpkeCiphertext)
-LESTAPENNA_MLS_CODED(UpdatePath)
-LESTAPENNA_MLS_CODED(Commit)
-LESTAPENNA_MLS_CODED(FramedContent)
-LESTAPENNA_MLS_CODED(PublicMessage)
-LESTAPENNA_MLS_CODED(PrivateMessage)
-LESTAPENNA_MLS_CODED(GroupContext)
-LESTAPENNA_MLS_CODED(GroupInfo)
-LESTAPENNA_MLS_CODED(GroupSecrets)
-LESTAPENNA_MLS_CODED(EncryptedGroupSecrets)
-LESTAPENNA_MLS_CODED(Welcome)
-LESTAPENNA_MLS_CODED(Message)
+LESTAPENNA_MLS_CODED_TYPES(LESTAPENNA_MLS_CODED)
 #undef LESTAPENNA_MLS_CODED
 
 template <class T>
@@ -281,8 +267,10 @@ template <class T>
 Bytes encode(const T& value) {
     Writer writer;
     write(writer, value);
-    return writer.take();
+    return to_bytes(writer.bytes());
 }
+/// Wiped, as what it holds.
+Secret encode(const GroupSecrets& secrets);
 
 /// KeyPackageRef (section 5.2).
 Bytes key_package_ref(const KeyPackage& package);

@@ -27,9 +27,6 @@ inline mls::Bytes unhex(const std::string& digits) {
     EXPECT_EQ(digits.size() % 2, 0U);
     return bytes;
 }
-inline mls::Bytes unhex(const nlohmann::json& text) {
-    return unhex(text.get<std::string>());
-}
 
 inline std::optional<nlohmann::json> load_json(const std::filesystem::path& path) {
     std::ifstream file(path);
