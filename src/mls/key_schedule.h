@@ -22,8 +22,8 @@ struct EpochSecrets {
 EpochSecrets next_epoch(View init_secret, View commit_secret, View psk_secret, const GroupContext& context);
 /// For who joins with a welcome.
 EpochSecrets epoch_from_joiner(View joiner_secret, View psk_secret, const GroupContext& context);
-/// Of a group that has just been created.
-EpochSecrets epoch_from_random(const GroupContext& context);
+/// Of a group that has just been created: no joiner and no welcome secret.
+EpochSecrets epoch_from_random();
 /// The welcome secret alone: it opens the GroupInfo that says which context it is.
 Secret welcome_secret(View joiner_secret, View psk_secret);
 

@@ -220,6 +220,7 @@ struct Welcome {
     Bytes encrypted_group_info;
     bool operator==(const Welcome&) const = default;
 };
+inline constexpr std::uint16_t kPublicMessageFormat = 1;
 /// MLSMessage: wire formats 1 to 5 in this order; the version is always mls10.
 using Message = std::variant<PublicMessage, PrivateMessage, Welcome, GroupInfo, KeyPackage>;
 
