@@ -16,6 +16,7 @@
 
 #include "mls/key_schedule.h"
 #include "mls/messages.h"
+#include "mls/proposals.h"
 #include "mls/treekem.h"
 
 namespace lestapenna::mls {
@@ -28,13 +29,6 @@ struct OwnKeyPackage {
 };
 /// Basic credential; capabilities: this version, this suite, basic, and nothing else; no extensions.
 OwnKeyPackage make_key_package(const KeyPair& signature, View identity, Lifetime lifetime);
-
-/// A proposal that was checked against the epoch it was made in.
-struct QueuedProposal {
-    ProposalRef ref;
-    Proposal proposal;
-    Sender sender;
-};
 
 struct Member {
     LeafIndex leaf;

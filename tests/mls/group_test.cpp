@@ -1,0 +1,274 @@
+// Groups of our own: everybody who is in one agrees with everybody else on it, whatever happened and whoever did it.
+#include "mls/group.h"
+
+#include <algorithm>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "groups.h"
+
+namespace lestapenna::mls {
+namespace {
+
+using test::Outsider;
+using test::Person;
+
+/// Both see the same group in the same epoch, with the same secrets.
+void expect_agreement(const Group& a, const Group& b) {
+    EXPECT_EQ(a.context(), b.context());
+    EXPECT_TRUE(std::ranges::equal(a.epoch_authenticator(), b.epoch_authenticator()));
+    EXPECT_EQ(a.export_secret("label", test::bytes_of("context"), 16),
+              b.export_secret("label", test::bytes_of("context"), 16));
+    EXPECT_EQ(a.tree().nodes(), b.tree().nodes());
+    EXPECT_EQ(a.tree().hash(), a.context().tree_hash);
+    EXPECT_EQ(a.members(), b.members());
+}
+
+TEST(Group, OfOneIsInEpochZero) {
+    Person alice("alice");
+    const Outsider outside;
+    test::found(alice, outside);
+    const Group& group = *alice.group;
+    EXPECT_EQ(group.epoch(), 0U);
+    EXPECT_EQ(group.context().group_id, test::bytes_of("table"));
+    EXPECT_EQ(group.context().extensions, outside.extensions());
+    EXPECT_EQ(group.self(), LeafIndex{0});
+    EXPECT_EQ(group.members(), (std::vector<Member>{{{0}, alice.identity, alice.signature.public_key}}));
+    EXPECT_EQ(group.epoch_authenticator().size(), kHashBytes);
+}
+
+TEST(Group, EachIsADifferentOne) {
+    Person alice("alice");
+    const Outsider outside;
+    test::found(alice, outside);
+    const Group first = *alice.group;
+    test::found(alice, outside);
+    EXPECT_FALSE(std::ranges::equal(first.epoch_authenticator(), alice.group->epoch_authenticator()));
+}
+
+TEST(Group, WhoIsAddedJoins) {
+    Person alice("alice");
+    Person bob("bob");
+    const Outsider outside;
+    test::found(alice, outside);
+    const auto queue = test::checked(*alice.group, {outside.propose(alice.group->context(), bob.add())});
+    const auto committed = alice.group->commit(queue);
+    ASSERT_TRUE(committed.ok());
+    ASSERT_TRUE(committed->welcome.has_value());
+    const auto joined = Group::join(*committed->welcome, bob.signature, bob.own);
+    ASSERT_TRUE(joined.ok()) << to_string(joined.error());
+    expect_agreement(committed->next, *joined);
+    EXPECT_EQ(joined->epoch(), 1U);
+    EXPECT_EQ(joined->self(), LeafIndex{1});
+    EXPECT_EQ(alice.group->epoch(), 0U) << "a commit is a proposal of a future, not a change";
+}
+
+TEST(Group, CommitOfNothingIsAFreshStart) {
+    auto people = test::people(3);
+    const Outsider outside;
+    test::gather(people, outside);
+    const auto committed = people[1].group->commit({});
+    ASSERT_TRUE(committed.ok());
+    EXPECT_FALSE(committed->welcome.has_value());
+    for (const std::size_t other : {0U, 2U}) {
+        const auto processed = people[other].group->process(committed->commit, {});
+        ASSERT_TRUE(processed.ok()) << to_string(processed.error());
+        EXPECT_TRUE(processed->had_path);
+        EXPECT_FALSE(processed->inline_proposals);
+        EXPECT_EQ(processed->committer, LeafIndex{1});
+        expect_agreement(processed->next, committed->next);
+    }
+}
+
+TEST(Group, LastMemberMayRemoveAllOthers) {
+    auto people = test::people(5);
+    const Outsider outside;
+    test::gather(people, outside);
+    std::vector<Bytes> messages;
+    for (const std::uint32_t leaf : {0U, 1U, 2U, 4U}) {
+        messages.push_back(outside.propose(people[3].group->context(), Remove{{leaf}}));
+    }
+    const auto committed = people[3].group->commit(test::checked(*people[3].group, messages));
+    ASSERT_TRUE(committed.ok());
+    EXPECT_EQ(committed->next.members().size(), 1U);
+    for (const std::size_t out : {0U, 1U, 2U, 4U}) {
+        const auto gone = people[out].group->process(committed->commit, test::checked(*people[out].group, messages));
+        ASSERT_FALSE(gone.ok());
+        EXPECT_EQ(gone.error(), Reject::removed);
+    }
+    // And the group of one goes on.
+    people[0].renew();
+    const auto queue = test::checked(committed->next, {outside.propose(committed->next.context(), people[0].add())});
+    const auto again = committed->next.commit(queue);
+    ASSERT_TRUE(again.ok());
+    const auto back = Group::join(*again->welcome, people[0].signature, people[0].own);
+    ASSERT_TRUE(back.ok()) << to_string(back.error());
+    expect_agreement(*back, again->next);
+}
+
+TEST(Group, WhoComesBackGetsANewLeafInTheSameCommit) {
+    auto people = test::people(4);
+    const Outsider outside;
+    test::gather(people, outside);
+    Person& back = people[2];
+    const Group before = *back.group;
+    back.renew();
+    const std::vector<Bytes> messages{outside.propose(before.context(), back.add()),
+                                      outside.propose(before.context(), Remove{before.self()})};
+    const auto committed = people[0].group->commit(test::checked(*people[0].group, messages));
+    ASSERT_TRUE(committed.ok()) << to_string(committed.error());
+    const auto old_self = before.process(committed->commit, test::checked(before, messages));
+    ASSERT_FALSE(old_self.ok());
+    EXPECT_EQ(old_self.error(), Reject::removed);
+    const auto joined = Group::join(*committed->welcome, back.signature, back.own);
+    ASSERT_TRUE(joined.ok()) << to_string(joined.error());
+    expect_agreement(*joined, committed->next);
+    EXPECT_EQ(joined->self(), before.self());
+}
+
+TEST(Group, OfTwoCommitsOneWinsAndTheOtherHarmsNobody) {
+    auto people = test::people(6);
+    const Outsider outside;
+    test::gather(people, outside);
+    Person joiner("joiner");
+    const std::vector<Bytes> messages{outside.propose(people[0].group->context(), joiner.add()),
+                                      outside.propose(people[0].group->context(), Remove{{4}})};
+    const auto queue = test::checked(*people[0].group, messages);
+    const auto lost = people[1].group->commit(queue);
+    const auto won = people[2].group->commit(queue);
+    ASSERT_TRUE(lost.ok() && won.ok());
+    for (const std::size_t i : {0U, 1U, 3U, 5U}) {
+        const auto processed = people[i].group->process(won->commit, queue);
+        ASSERT_TRUE(processed.ok()) << i << ": " << to_string(processed.error());
+        expect_agreement(processed->next, won->next);
+        const auto late = processed->next.process(lost->commit, queue);
+        ASSERT_FALSE(late.ok());
+        EXPECT_EQ(late.error(), Reject::wrong_epoch);
+    }
+    const auto joined = Group::join(*won->welcome, joiner.signature, joiner.own);
+    ASSERT_TRUE(joined.ok()) << to_string(joined.error());
+    expect_agreement(*joined, won->next);
+    EXPECT_FALSE(std::ranges::equal(lost->next.epoch_authenticator(), won->next.epoch_authenticator()));
+}
+
+TEST(Group, InlineProposalsAreTakenAndSaid) {
+    auto people = test::people(3);
+    const Outsider outside;
+    test::gather(people, outside);
+    // Bob commits what nobody proposed: his own list, with the path made from outside of Group.
+    const Group& bob = *people[1].group;
+    Tree tree = bob.tree();
+    tree.remove({2});
+    GroupContext provisional = bob.context();
+    ++provisional.epoch;
+    auto path = make_path(tree, bob.self(), people[1].signature, provisional, {});
+    PublicMessage message = test::said_by(people[1], Commit{{Proposal(Remove{{2}})}, path.path});
+    // The confirmation tag, as the key schedule makes it.
+    const Bytes tag_before = confirmation_tag(bob.secrets().confirmation_key, bob.context().confirmed_transcript_hash);
+    const Bytes interim = interim_transcript_hash(bob.context().confirmed_transcript_hash, tag_before);
+    provisional.tree_hash = path.tree.hash();
+    provisional.confirmed_transcript_hash = confirmed_transcript_hash(interim, message);
+    const auto secrets = next_epoch(bob.secrets().init, path.result.commit_secret, {}, provisional);
+    message.confirmation_tag = confirmation_tag(secrets.confirmation_key, provisional.confirmed_transcript_hash);
+    message.membership_tag = membership_tag(message, bob.context(), bob.secrets().membership_key);
+    const auto processed = people[0].group->process(encode(Message(message)), {});
+    ASSERT_TRUE(processed.ok()) << to_string(processed.error());
+    EXPECT_TRUE(processed->inline_proposals);
+    EXPECT_TRUE(processed->had_path);
+    EXPECT_EQ(Secret(processed->next.epoch_authenticator().begin(), processed->next.epoch_authenticator().end()),
+              secrets.authenticator);
+}
+
+/// A table where people come and go: the next epoch by one commit, followed by all.
+class Table {
+  public:
+    explicit Table(std::uint64_t seed) : random_(seed) {
+        people_.emplace_back(name());
+        test::found(people_.front(), outside_);
+    }
+
+    [[nodiscard]] std::size_t size() const { return people_.size(); }
+
+    /// Up to so many come, and so many go, at once.
+    void turn(std::size_t most_added, std::size_t most_removed) {
+        std::vector<Person> joining;
+        for (std::size_t i = below(most_added + 1); i-- > 0;) joining.emplace_back(name());
+        const std::size_t leaving = std::min(below(most_removed + 1), people_.size() - 1);
+        std::shuffle(people_.begin(), people_.end(), random_);  // the last ones go, any other commits
+        if (joining.empty() && leaving == 0) return;
+
+        const std::size_t stay = people_.size() - leaving;
+        Person& committer = people_[below(stay)];
+        const GroupContext context = committer.group->context();
+        std::vector<Bytes> messages;
+        for (const Person& who : joining) messages.push_back(outside_.propose(context, who.add()));
+        for (std::size_t i = stay; i < people_.size(); ++i) {
+            messages.push_back(outside_.propose(context, Remove{people_[i].group->self()}));
+        }
+        std::shuffle(messages.begin(), messages.end(), random_);
+        const auto committed = committer.group->commit(test::checked(*committer.group, messages));
+        ASSERT_TRUE(committed.ok()) << to_string(committed.error());
+        ASSERT_EQ(committed->welcome.has_value(), !joining.empty());
+
+        for (std::size_t i = 0; i < people_.size(); ++i) {
+            if (&people_[i] != &committer) follow(people_[i], *committed, messages, i >= stay);
+            if (testing::Test::HasFatalFailure()) return;
+        }
+        committer.group = committed->next;
+        people_.erase(people_.begin() + static_cast<std::ptrdiff_t>(stay), people_.end());
+        for (Person& who : joining) {
+            auto joined = Group::join(*committed->welcome, who.signature, who.own);
+            ASSERT_TRUE(joined.ok()) << to_string(joined.error());
+            expect_agreement(*joined, committed->next);
+            who.group = std::move(*joined);
+            people_.push_back(std::move(who));
+        }
+    }
+
+  private:
+    static void follow(Person& who, const Group::Committed& committed, const std::vector<Bytes>& messages, bool out) {
+        const auto processed = who.group->process(committed.commit, test::checked(*who.group, messages));
+        ASSERT_EQ(processed.ok(), !out);
+        if (out) {
+            EXPECT_EQ(processed.error(), Reject::removed);
+            return;
+        }
+        expect_agreement(processed->next, committed.next);
+        who.group = processed->next;
+    }
+
+    std::size_t below(std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random_); }
+    std::string name() { return "person " + std::to_string(++named_); }
+
+    std::mt19937_64 random_;
+    int named_ = 0;
+    Outsider outside_;
+    std::vector<Person> people_;
+};
+
+class ManyTurns : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(ManyTurns, EverybodyAgreesAlways) {
+    const std::uint64_t seed = GetParam();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Table table(seed);
+    std::size_t most = 0;
+    while (table.size() < 50 && !HasFatalFailure()) table.turn(8, 2);     // growing to 50,
+    for (int i = 0; i < 10 && !HasFatalFailure(); ++i) table.turn(2, 2);  // some coming and going,
+    most = table.size();
+    while (table.size() > 2 && !HasFatalFailure()) table.turn(1, 9);  // and down again
+    RecordProperty("most", static_cast<int>(most));
+}
+
+TEST_P(ManyTurns, SmallTablesToo) {
+    const std::uint64_t seed = GetParam();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Table table(seed + 1000);
+    for (int i = 0; i < 60 && !HasFatalFailure(); ++i) table.turn(2, 3);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ManyTurns, testing::Values(1, 2, 3));
+
+}  // namespace
+}  // namespace lestapenna::mls
