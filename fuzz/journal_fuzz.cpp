@@ -55,6 +55,7 @@ void scan(std::span<const std::uint8_t> bytes) {
         std::vector<std::uint8_t> again(encoded_bytes(*record));
         need(again.size() == kRecordHeaderBytes + found->payload.size());
         encode(*record, again);
+        need(read_head(again).flags == found->flags);
         need(std::equal(found->payload.begin(), found->payload.end(), again.begin() + kRecordHeaderBytes));
     }
     need(scanner.good_end() <= std::max<std::uint64_t>(bytes.size(), kHeaderArea));

@@ -46,7 +46,10 @@ struct Fields {
         json["seq"] = packet.seq;
         json["rtp_timestamp"] = packet.rtp_timestamp;
         json["payload_bytes"] = packet.payload_size;
-        if (packet.undecryptable) json["undecryptable"] = true;
+        if (packet.undecryptable) {
+            json["undecryptable"] = true;
+            json["reason"] = to_text(packet.closed);
+        }
         if (packet.parked) json["parked"] = true;
     }
     void operator()(const journal::Binding& binding) const {

@@ -18,7 +18,9 @@ constexpr std::size_t kHeaderCrcAt = 12;
 
 enum : std::uint8_t { kPacket = 1, kJoin, kLeave, kBinding, kPause, kResume, kGap, kClock, kMarker, kEnd };
 static_assert(kEnd + 1 == kSealType);
-enum : std::uint8_t { kUndecryptable = 1, kParked = 2, kKnownPacketFlags = kUndecryptable | kParked };
+// The bits above these two are the reason of an undecryptable packet.
+enum : std::uint8_t { kUndecryptable = 1, kParked = 2 };
+constexpr unsigned kReasonShift = 2;
 
 class Out {
   public:
@@ -94,7 +96,8 @@ std::uint32_t header_crc(std::span<const std::uint8_t> used) {
 struct Size {
     std::size_t operator()(const Packet& p) const {
         const bool whole = p.undecryptable ? p.payload.empty() : p.payload.size() == p.payload_size;
-        if (!whole || p.payload_size > kMaxPayloadBytes) return 0;
+        const bool reason_fits = p.undecryptable || p.closed == ClosedReason::unknown;
+        if (!whole || !reason_fits || p.payload_size > kMaxPayloadBytes) return 0;
         return kPacketFieldsBytes + (p.undecryptable ? sizeof p.payload_size : p.payload.size());
     }
     std::size_t operator()(const Join&) const { return 16; }
@@ -154,8 +157,14 @@ struct Body {
     void operator()(const End& end) const { out.put(end.at); }
 };
 
+std::uint8_t flags_of(const Packet& p) {
+    unsigned flags = static_cast<unsigned>(p.closed) << kReasonShift;
+    if (p.undecryptable) flags |= kUndecryptable;
+    if (p.parked) flags |= kParked;
+    return static_cast<std::uint8_t>(flags);
+}
+
 std::optional<Record> decode_packet(std::uint8_t flags, In in) {
-    if ((flags & ~kKnownPacketFlags) != 0) return std::nullopt;
     Packet p;
     p.arrival = in.time();
     p.ssrc = in.get<std::uint32_t>();
@@ -169,6 +178,9 @@ std::optional<Record> decode_packet(std::uint8_t flags, In in) {
         p.payload = in.rest();
         p.payload_size = static_cast<std::uint16_t>(p.payload.size());
     }
+    const unsigned reason = flags >> kReasonShift;
+    if (reason >= (p.undecryptable ? kClosedReasons : 1)) return std::nullopt;
+    p.closed = static_cast<ClosedReason>(reason);
     if (!in.complete() || p.payload_size > kMaxPayloadBytes) return std::nullopt;
     return p;
 }
@@ -334,15 +346,11 @@ std::size_t encoded_bytes(const Record& record) noexcept {  // NOLINT(bugprone-e
 
 void encode(const Record& record, std::span<std::uint8_t> into) noexcept {  // NOLINT(bugprone-exception-escape)
     Out out(into.data());
-    std::uint8_t flags = 0;
-    if (const auto* packet = std::get_if<Packet>(&record)) {
-        flags =
-            static_cast<std::uint8_t>((packet->undecryptable ? kUndecryptable : 0) | (packet->parked ? kParked : 0));
-    }
+    const auto* const packet = std::get_if<Packet>(&record);
     out.put(std::uint32_t{0});
     out.put(static_cast<std::uint16_t>(into.size() - kRecordHeaderBytes));
     out.put(std::visit(Type{}, record));
-    out.put(flags);
+    out.put(packet != nullptr ? flags_of(*packet) : std::uint8_t{0});
     std::visit(Body{out}, record);
 }
 

@@ -1,5 +1,7 @@
 #include "journal/record.h"
 
+#include <array>
+
 namespace lestapenna::journal {
 
 namespace {
@@ -13,7 +15,14 @@ struct TimeOf {
     }
 };
 
+constexpr std::array<std::string_view, kClosedReasons> kReasons{"unknown", "no_user", "no_key",
+                                                                "forged",  "plain",   "overflow"};
+
 }  // namespace
+
+std::string_view to_text(ClosedReason reason) {
+    return kReasons.at(static_cast<std::size_t>(reason));
+}
 
 BootTime time_of(const Record& record) {
     return std::visit(TimeOf{}, record);

@@ -2,6 +2,7 @@
 // Pure value types; any thread. Spans point into memory that somebody else owns.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -14,6 +15,9 @@ namespace lestapenna::journal {
 
 /// Why a packet stayed closed (discord/voice.h, Closed); a journal of before reasons were written says `unknown`.
 enum class ClosedReason : std::uint8_t { unknown = 0, no_user = 1, no_key = 2, forged = 3, plain = 4, overflow = 5 };
+inline constexpr std::size_t kClosedReasons = 6;
+/// As it is spelled here: "no_key".
+std::string_view to_text(ClosedReason reason);
 
 /// A voice packet as it arrived, after decryption. `payload` is one Opus packet (RFC 6716 section 3).
 /// An undecryptable packet keeps its header and its length, but no payload.
@@ -23,10 +27,10 @@ struct Packet {
     std::uint32_t rtp_timestamp = 0;  ///< RTP timestamp in ticks of 1/48000 s, wraps at 2^32
     BootTime arrival;
     bool undecryptable = false;
-    ClosedReason closed = ClosedReason::unknown;  ///< of an undecryptable one
-    bool parked = false;                          ///< waited for a key or a binding before it was journaled
-    std::uint16_t payload_size = 0;               ///< payload.size(), or the length of what could not be opened
+    bool parked = false;             ///< waited for a key or a binding: comes up to 10 s after packets that came later
+    std::uint16_t payload_size = 0;  ///< payload.size(), or the length of what could not be opened
     std::span<const std::uint8_t> payload;
+    ClosedReason closed = ClosedReason::unknown;  ///< of an undecryptable one, of no other
 };
 
 /// A user is in the channel from here on.

@@ -31,6 +31,10 @@ struct Presence {
     std::optional<SessionTime> leave;
 };
 
+SessionTime arrival_of(const Arrived& packet) {
+    return to_session_time(SamplePos{Samples{packet.packet.arrival}});
+}
+
 struct Ssrc {
     std::vector<Arrived> packets;
     std::vector<BindingAt> bindings;
@@ -42,6 +46,20 @@ struct Ssrc {
                                       [](SessionTime t, const BindingAt& b) { return t < b.at; });
         return after == bindings.begin() ? after->user : std::prev(after)->user;
     }
+    /// A parked packet was opened as that user's whose SSRC it was when it was journaled.
+    [[nodiscard]] UserId owner(const Arrived& packet) const {
+        return owner(packet.packet.parked ? packet.packet.known : arrival_of(packet));
+    }
+
+    /// In the order of arrival, whatever had to wait. What was journaled too late for any window that it could touch
+    /// stays where it was journaled: it must not change what was made before.
+    void put_in_order() {
+        const auto place = [](const Arrived& one) {
+            const SessionTime arrival = arrival_of(one);
+            return one.packet.known < arrival + kClosingDelay ? arrival : one.packet.known;
+        };
+        if (!std::ranges::is_sorted(packets, {}, place)) std::ranges::stable_sort(packets, {}, place);
+    }
 };
 
 /// The packets of one SSRC that belong to one connection.
@@ -49,10 +67,6 @@ struct Share {
     std::uint32_t ssrc = 0;
     std::vector<Arrived> packets;
 };
-
-SessionTime arrival_of(const Arrived& packet) {
-    return to_session_time(SamplePos{Samples{packet.packet.arrival}});
-}
 
 }  // namespace
 
@@ -81,6 +95,7 @@ struct Builder::Impl {
         o.payload = payload;
         o.parked = packet.parked;
         o.undecryptable = packet.undecryptable;
+        o.closed = packet.closed;
         o.silence = audio::is_silence_frame(packet.payload);
         const auto usual = packets.empty() ? kUsualDuration : packets.back().packet.duration;
         const auto duration = audio::opus_duration(packet.payload);
@@ -131,6 +146,7 @@ struct Builder::Impl {
             here.runaway = placement.fates[i] == Fate::runaway;
             here.parked = packet.parked;
             here.undecryptable = packet.undecryptable;
+            if (packet.undecryptable) here.closed[static_cast<std::size_t>(packet.closed)] = 1;
             if (i > 0) here.lost = static_cast<std::uint64_t>(packet.seq - source.packets[i - 1].seq - 1);
             missing += static_cast<std::int64_t>(here.lost);
             if (placement.fates[i] != Fate::placed) {
@@ -287,9 +303,10 @@ struct Builder::Impl {
         std::map<UserId, std::vector<Share>> by_user;
         for (const auto& [user, list] : presences) by_user[user];
         for (auto& [ssrc, source] : ssrcs) {
+            source.put_in_order();
             std::map<UserId, Share> split;
             for (const Arrived& packet : source.packets) {
-                Share& share = split[source.owner(arrival_of(packet))];
+                Share& share = split[source.owner(packet)];
                 share.ssrc = ssrc;
                 share.packets.push_back(packet);
             }

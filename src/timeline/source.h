@@ -23,6 +23,7 @@ struct Observation {
     bool silence = false;
     bool parked = false;
     bool undecryptable = false;
+    journal::ClosedReason closed = journal::ClosedReason::unknown;
 
     /// Network delay plus a constant, as long as the sender's clock runs on.
     [[nodiscard]] std::int64_t delay() const { return arrival - timestamp; }

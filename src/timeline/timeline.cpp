@@ -11,6 +11,7 @@ Counts& Counts::operator+=(const Counts& other) {
     duplicate += other.duplicate;
     parked += other.parked;
     undecryptable += other.undecryptable;
+    for (std::size_t reason = 0; reason < closed.size(); ++reason) closed[reason] += other.closed[reason];
     concealed += other.concealed;
     runaway += other.runaway;
     stray += other.stray;

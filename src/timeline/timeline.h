@@ -8,11 +8,13 @@
 //
 // Placement is causal. Window k of a connection closes with the first record at or after `opened + (k+1) * rotation +
 // 15 s`, where `opened` is the earlier of the join and the first packet's arrival. What belongs to a window but was
-// journaled after it closed is late: counted, not placed.
+// journaled after it closed is late: counted, not placed. Packets are ordered by arrival as long as they were journaled
+// within that delay: one that was parked, up to 10 s, is placed as if it had not been.
 //
 // Thread: values and pure functions; a Builder belongs to one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -49,12 +51,13 @@ struct PlacedPacket {
 
 /// What happened to the packets of one SSRC, or of one user in one minute.
 struct Counts {
-    std::uint64_t received = 0;          ///< different packets that reached us, late and undecryptable ones included
-    std::uint64_t lost = 0;              ///< missing in the sequence between the first and the last one received
-    std::uint64_t late = 0;              ///< journaled after their window was closed
-    std::uint64_t duplicate = 0;         ///< copies of a packet that was already there
-    std::uint64_t parked = 0;            ///< waited for a key or a binding
-    std::uint64_t undecryptable = 0;     ///< arrived, but could not be opened
+    std::uint64_t received = 0;       ///< different packets that reached us, late and undecryptable ones included
+    std::uint64_t lost = 0;           ///< missing in the sequence between the first and the last one received
+    std::uint64_t late = 0;           ///< journaled after their window was closed
+    std::uint64_t duplicate = 0;      ///< copies of a packet that was already there
+    std::uint64_t parked = 0;         ///< waited for a key or a binding
+    std::uint64_t undecryptable = 0;  ///< arrived, but could not be opened
+    std::array<std::uint64_t, journal::kClosedReasons> closed{};  ///< these, by journal::ClosedReason
     std::uint64_t concealed = 0;         ///< of those missing before a packet: the first five, which PLC or FEC fill
     std::uint64_t runaway = 0;           ///< received, but said to belong seconds after its arrival: not placed
     std::uint64_t stray = 0;             ///< not taken in: a lone jump of the sequence that no second packet confirmed

@@ -31,6 +31,8 @@ class JournalVerbs : public ::testing::Test {
             ASSERT_TRUE(writer->append(
                 journal::Packet{7, n, 960u * n, kAnchor + milliseconds{20 * n}, false, false, 90, opus}));
         }
+        ASSERT_TRUE(writer->append(journal::Packet{
+            7, 9, 960, kAnchor + milliseconds{20}, true, true, 102, {}, journal::ClosedReason::no_key}));
         ASSERT_TRUE(writer->append(journal::Marker{kAnchor + seconds{61}, UserId{5}, "a\xFF\nb"}));
         ASSERT_TRUE(writer->append(journal::End{kAnchor + seconds{62}}));
     }
@@ -58,12 +60,12 @@ TEST_F(JournalVerbs, VerifySumsUpAWholeJournal) {
         const auto plain = run({"verify", path.string()});
         EXPECT_EQ(plain.exit_code, kDone) << plain.err;
         EXPECT_THAT(plain.out, HasSubstr("sealed"));
-        EXPECT_THAT(plain.out, HasSubstr("0:00:00.000 - 0:01:02.000  3 packet, 1 join, 1 marker, 1 end"));
+        EXPECT_THAT(plain.out, HasSubstr("0:00:00.000 - 0:01:02.000  4 packet, 1 join, 1 marker, 1 end"));
         EXPECT_THAT(plain.out, HasSubstr("clean: the session was ended"));
         const auto object = json(run({"verify", path.string(), "--json"}));
         EXPECT_EQ(object["session"], "evening");
         EXPECT_EQ(object["state"], "ended");
-        EXPECT_EQ(object["segments"][0]["records"]["packet"], 3);
+        EXPECT_EQ(object["segments"][0]["records"]["packet"], 4);
         EXPECT_TRUE(object["damage"].empty());
     }
 }
@@ -104,14 +106,18 @@ TEST_F(JournalVerbs, ATornTailIsDamageWithItsPlace) {
 TEST_F(JournalVerbs, DumpPrintsALineOrAnObjectPerRecord) {
     const auto plain = run({"dump", session().string()});
     EXPECT_EQ(plain.exit_code, kDone);
-    EXPECT_EQ(std::ranges::count(plain.out, '\n'), 6) << plain.out;
+    EXPECT_EQ(std::ranges::count(plain.out, '\n'), 7) << plain.out;
     EXPECT_THAT(plain.out, HasSubstr("0:00:00.040  packet   ssrc=7 seq=2 rtp_timestamp=1920 payload_bytes=90\n"));
+    EXPECT_THAT(plain.out, HasSubstr("payload_bytes=102 undecryptable=true reason='no_key' parked=true\n"));
     const auto array = json(run({"dump", session().string(), "--json"}));
-    ASSERT_EQ(array.size(), 6U);
+    ASSERT_EQ(array.size(), 7U);
     EXPECT_EQ(array[0]["type"], "join");
     EXPECT_EQ(array[0]["user_id"], "5");
     EXPECT_EQ(array[3]["time_ns"], 40'000'000);
-    EXPECT_EQ(array[4]["text"], "a\xEF\xBF\xBD\nb") << "not UTF-8, and still one JSON value";
+    EXPECT_EQ(array[3].contains("reason"), false);
+    EXPECT_EQ(array[4]["undecryptable"], true);
+    EXPECT_EQ(array[4]["reason"], "no_key");
+    EXPECT_EQ(array[5]["text"], "a\xEF\xBF\xBD\nb") << "not UTF-8, and still one JSON value";
 }
 
 TEST_F(JournalVerbs, WhatIsNoJournalIsSaidInOneSentence) {

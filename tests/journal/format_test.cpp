@@ -12,6 +12,7 @@ std::vector<Record> one_of_each() {
     return {Packet{7, 65'535, 4'294'967'295, kAnchor, false, false, 3, opus},
             Packet{7, 1, 2, kAnchor, false, true, 0, {}},
             Packet{7, 1, 2, kAnchor, true, true, 8'192, {}},
+            Packet{7, 1, 2, kAnchor, true, true, 172, {}, ClosedReason::overflow},
             Join{kAnchor, UserId{~0ull}},
             Leave{kAnchor, UserId{1}},
             Binding{kAnchor, 9, UserId{2}},
@@ -60,6 +61,9 @@ TEST(Format, WhatBreaksALimitHasNoEncoding) {
     EXPECT_EQ(encoded_bytes(Packet{1, 1, 1, kAnchor, false, false, 8'193, large}), 0u);
     EXPECT_EQ(encoded_bytes(Packet{1, 1, 1, kAnchor, false, false, 5, std::span(large).first(4)}), 0u);
     EXPECT_EQ(encoded_bytes(Packet{1, 1, 1, kAnchor, true, false, 4, std::span(large).first(4)}), 0u);
+    EXPECT_EQ(encoded_bytes(Packet{1, 1, 1, kAnchor, false, false, 4, std::span(large).first(4), ClosedReason::plain}),
+              0u)
+        << "a reason why it stayed closed, and it did not";
     EXPECT_EQ(encoded_bytes(Marker{kAnchor, UserId{1}, text}), 0u);
     EXPECT_EQ(encoded_bytes(Pause{BootTime::max()}), 0u);
     EXPECT_EQ(encoded_bytes(Gap{BootTime::min(), kAnchor, GapReason::outage, 0}), 0u);
@@ -73,13 +77,25 @@ TEST(Format, UnknownTypesFlagsAndReasonsAreRefused) {
     EXPECT_FALSE(decode(0, 0, payload));
     EXPECT_FALSE(decode(kSealType, 0, payload));
     EXPECT_FALSE(decode(200, 0, payload));
-    EXPECT_FALSE(decode(1, 4, payload));
+    EXPECT_FALSE(decode(1, 4, payload)) << "a reason without undecryptable";
     EXPECT_FALSE(decode(7, 0, payload)) << "a gap of reason 0";
     payload[20] = 6;
     EXPECT_FALSE(decode(7, 0, payload)) << "a gap of reason 6";
     payload[20] = 5;
     EXPECT_TRUE(decode(7, 0, payload));
     EXPECT_FALSE(decode(7, 1, payload)) << "only packets have flags";
+}
+
+TEST(Format, APacketKeepsWhyItStayedClosed) {
+    for (std::size_t reason = 0; reason < 64; ++reason) {
+        const auto bytes = bytes_of(Packet{7, 1, 2, kAnchor, true, false, 172, {}});
+        const auto flags = static_cast<std::uint8_t>(1 | reason << 2);
+        const auto back = decode(1, flags, std::span(bytes).subspan(kRecordHeaderBytes));
+        ASSERT_EQ(back.has_value(), reason < kClosedReasons) << reason;
+        if (!back) continue;
+        EXPECT_EQ(static_cast<std::size_t>(std::get<Packet>(*back).closed), reason);
+        EXPECT_EQ(bytes_of(*back)[7], flags);
+    }
 }
 
 SegmentHeader header_of_second() {

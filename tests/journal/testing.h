@@ -58,7 +58,7 @@ inline Record sample(std::uint32_t n, std::uint64_t seed, std::vector<std::uint8
         case 15:
             return Marker{at, user, {reinterpret_cast<const char*>(storage.data()), storage.size() % 4'000}};
         case 17:
-            return Packet{ssrc, static_cast<std::uint16_t>(n), n * 960, at, true, true, 77, {}};
+            return Packet{ssrc, static_cast<std::uint16_t>(n), n * 960, at, true, true, 77, {}, ClosedReason::no_key};
         default:
             return Packet{ssrc,
                           static_cast<std::uint16_t>(n),

@@ -20,6 +20,7 @@ struct Sent {
     double arrival_ms = 0;
     bool silence = false;
     std::uint32_t ssrc = 1;
+    bool parked = false;
 };
 
 class Journal {
@@ -38,6 +39,7 @@ class Journal {
         packet.ssrc = sent.ssrc;
         packet.seq = sent.seq;
         packet.rtp_timestamp = sent.timestamp;
+        packet.parked = sent.parked;
         if (sent.silence) {
             packet.payload = kSilence;
         } else {

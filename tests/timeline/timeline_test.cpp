@@ -270,10 +270,12 @@ TEST(Timeline, UndecryptablePacketsAreCountedWhereTheyWouldHaveBeen) {
     closed.seq = 30;
     closed.rtp_timestamp = 20 * 960;
     closed.undecryptable = closed.parked = true;
+    closed.closed = journal::ClosedReason::no_key;
     closed.payload_size = 90;
     j.event(400, closed).run(31, 21 * 960, 420, 20);
     const Timeline t = j.finish(1000);
     EXPECT_EQ(t.counts_of({}).undecryptable, 1U);
+    EXPECT_EQ(t.counts_of({}).closed[static_cast<std::size_t>(journal::ClosedReason::no_key)], 1U);
     EXPECT_EQ(t.counts_of({}).parked, 1U);
     EXPECT_EQ(t.counts_of({}).lost, 0U);
     EXPECT_EQ(t.connections[0].streams[0].packets[20].missing, 1);
