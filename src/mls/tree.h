@@ -25,6 +25,7 @@ inline constexpr std::size_t kMaxTreeNodes = 4095;
 
 class Tree {
   public:
+    /// Of nobody: not a tree yet, until somebody is added.
     Tree() = default;
     /// One member.
     explicit Tree(LeafNode first);

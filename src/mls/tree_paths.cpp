@@ -40,8 +40,8 @@ bool Tree::keys_differ() const {
 }
 
 Checked<> Tree::merge(LeafIndex at, const UpdatePath& path) {
-    if (path.leaf.source != LeafSource::commit || path.nodes.size() != filtered_path(at).size())
-        return Reject::bad_path;
+    if (path.leaf.source != LeafSource::commit) return Reject::bad_path;
+    if (path.nodes.size() != filtered_path(at).size()) return Reject::bad_path;
     std::vector<Bytes> keys;
     keys.reserve(path.nodes.size());
     for (const auto& node : path.nodes) keys.push_back(node.encryption_key);

@@ -26,10 +26,10 @@ std::vector<NodeIndex> recipients(const Tree& tree, const Tree::PathStep& step, 
 
 /// The key pair for a node's present key, when this member holds it.
 const KeyPair* held(const PathKeys& keys, LeafIndex self, const Tree& tree, NodeIndex node) {
-    const auto* const key = tree.encryption_key(node);
-    const auto* pair = node == node_of(self) ? &keys.leaf : nullptr;
+    const KeyPair* pair = nullptr;
+    if (node == node_of(self)) pair = &keys.leaf;
     if (const auto found = keys.parents.find(node); found != keys.parents.end()) pair = &found->second;
-    return key != nullptr && pair != nullptr && pair->public_key == *key ? pair : nullptr;
+    return pair != nullptr && pair->public_key == *tree.encryption_key(node) ? pair : nullptr;
 }
 
 /// Without the keys that are no longer those of their nodes.
@@ -38,6 +38,16 @@ void drop_stale(PathKeys& keys, const Tree& tree) {
         const auto* const key = tree.encryption_key(held.first);
         return key == nullptr || *key != held.second.public_key;
     });
+}
+
+bool are_two_members(const Tree& tree, LeafIndex a, LeafIndex b) {
+    return a != b && tree.leaf(a) != nullptr && tree.leaf(b) != nullptr;
+}
+
+/// Where somebody's path meets that of another member, which is below the copath of just one of its steps.
+std::size_t meeting_step(const std::vector<Tree::PathStep>& steps, LeafIndex other) {
+    const auto meets = [&](const auto& step) { return is_below(node_of(other), step.copath); };
+    return static_cast<std::size_t>(std::ranges::find_if(steps, meets) - steps.begin());
 }
 
 /// Derives upwards from the first of `steps`, whose secret is known. Gives the commit secret; nothing when a key is not
@@ -108,31 +118,30 @@ MadePath make_path(const Tree& tree, LeafIndex self, const KeyPair& signature, G
 
 Checked<OpenedPath> open_path(const Tree& tree, LeafIndex self, const PathKeys& keys, LeafIndex sender,
                               const UpdatePath& path, GroupContext context, const std::set<LeafIndex>& joined) {
-    if (self == sender || tree.leaf(self) == nullptr || tree.leaf(sender) == nullptr) return Reject::bad_path;
+    if (!are_two_members(tree, self, sender)) return Reject::bad_path;
     const auto steps = tree.filtered_path(sender);
     if (path.nodes.size() != steps.size()) return Reject::bad_path;
+    std::vector<NodeIndex> to;  // where the path meets ours
+    const auto meeting = meeting_step(steps, self);
     for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (path.nodes[i].encrypted_path_secret.size() != recipients(tree, steps[i], joined).size())
-            return Reject::bad_path;
+        auto expected = recipients(tree, steps[i], joined);
+        if (path.nodes[i].encrypted_path_secret.size() != expected.size()) return Reject::bad_path;
+        if (i == meeting) to = std::move(expected);
     }
-    OpenedPath opened{.tree = tree, .result = {.keys = keys, .commit_secret = {}}};
-    if (auto merged = opened.tree.merge(sender, path); !merged) return merged.error();
-    if (auto checked = check_leaf(path.leaf, {.group_id = context.group_id, .leaf = sender}); !checked)
-        return checked.error();
-    context.tree_hash = opened.tree.hash();
-
-    // Our leaf is below the copath of just one step: where the sender's path meets ours.
-    const auto meeting =
-        std::ranges::find_if(steps, [&](const auto& step) { return is_below(node_of(self), step.copath); });
-    const auto to = recipients(tree, *meeting, joined);
     const auto ours = std::ranges::find_if(to, [&](NodeIndex node) { return held(keys, self, tree, node) != nullptr; });
     if (ours == to.end()) return Reject::bad_path;
-    const auto& sealed = path.nodes[static_cast<std::size_t>(meeting - steps.begin())]
-                             .encrypted_path_secret[static_cast<std::size_t>(ours - to.begin())];
+
+    OpenedPath opened{.tree = tree, .result = {.keys = keys, .commit_secret = {}}};
+    if (auto merged = opened.tree.merge(sender, path); !merged) return merged.error();
+    const auto leaf = check_leaf(path.leaf, {.group_id = context.group_id, .leaf = sender});
+    if (!leaf) return leaf.error();
+    context.tree_hash = opened.tree.hash();
+
+    const auto& sealed = path.nodes[meeting].encrypted_path_secret[static_cast<std::size_t>(ours - to.begin())];
     auto secret = decrypt_with_label(*held(keys, self, tree, *ours), kPathLabel, encode(context), sealed);
     if (!secret || secret->size() != kHashBytes) return Reject::bad_path;
-
-    auto commit_secret = climb(opened.tree, {meeting, steps.end()}, std::move(*secret), opened.result.keys);
+    const auto above = std::span(steps).subspan(meeting);
+    auto commit_secret = climb(opened.tree, above, std::move(*secret), opened.result.keys);
     if (!commit_secret) return Reject::bad_path;
     opened.result.commit_secret = std::move(*commit_secret);
     drop_stale(opened.result.keys, opened.tree);
@@ -141,15 +150,11 @@ Checked<OpenedPath> open_path(const Tree& tree, LeafIndex self, const PathKeys& 
 
 Checked<PathKeys> keys_from_path_secret(const Tree& tree, LeafIndex self, const KeyPair& leaf, LeafIndex sender,
                                         View path_secret) {
-    if (self == sender || tree.leaf(self) == nullptr || tree.leaf(sender) == nullptr ||
-        path_secret.size() != kHashBytes)
-        return Reject::bad_path;
+    if (!are_two_members(tree, self, sender) || path_secret.size() != kHashBytes) return Reject::bad_path;
     const auto steps = tree.filtered_path(sender);
-    const auto meeting =
-        std::ranges::find_if(steps, [&](const auto& step) { return is_below(node_of(self), step.copath); });
+    const auto above = std::span(steps).subspan(meeting_step(steps, self));
     PathKeys keys{.leaf = leaf, .parents = {}};
-    if (!climb(tree, {meeting, steps.end()}, Secret(path_secret.begin(), path_secret.end()), keys))
-        return Reject::bad_path;
+    if (!climb(tree, above, {path_secret.begin(), path_secret.end()}, keys)) return Reject::bad_path;
     return keys;
 }
 
