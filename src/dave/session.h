@@ -4,16 +4,16 @@
 // Sender.
 //
 // Promises: nothing from outside makes it throw, hang or change by halves: a message applies whole or is refused with a
-// reason. Nobody is taken into the group under a user id that the server has not named, twice, or with a credential
-// that is not that id; commits bring only proposals that the external sender made. One that can not be followed is
-// reported once (op 31), and a new key package follows. Secrets are wiped and never logged.
+// reason. Nobody is added to the group under a user id that the server has not named, twice, or with a credential that
+// is not that id; commits bring only proposals that the external sender made, and change nobody's identity. One that
+// can not be followed is reported once (op 31), and a new key package follows. Secrets are wiped and never logged.
 //
 // Thread: one at a time. A message costs up to some hundred elliptic-curve operations in a large group (see bench): it
 // may be kept on a thread of its own, away from media.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <optional>
 #include <set>
 #include <span>
@@ -61,7 +61,7 @@ struct ReceiveClear {
 struct CallChanged {};
 /// Something from the server was not accepted, and why: for counts and the log. Nothing has changed by it.
 struct Refused {
-    const char* what = "";  ///< "proposals", "commit", "welcome", "external sender"
+    const char* what = "";  ///< "proposals", "commit", "welcome", "external sender", "version"
     mls::Reject why{};
 };
 using Action = std::variant<SendKeyPackage, SendCommit, SendReady, SendInvalid, ReceiveEpoch, SendWith, ReceiveClear,
@@ -78,8 +78,12 @@ struct Call {
 
 class Session {
   public:
+    /// Makes our key packages; each is used once. Who replays a recorded call brings those that were recorded.
+    using MakeKeyPackage = std::function<mls::OwnKeyPackage(const mls::KeyPair& identity, UserId self)>;
+    static mls::OwnKeyPackage fresh_key_package(const mls::KeyPair& identity, UserId self);
+
     /// `identity` signs for us: one per process, so that other people see the same key in all calls.
-    Session(UserId self, ChannelId channel, mls::KeyPair identity);
+    Session(UserId self, ChannelId channel, mls::KeyPair identity, MakeKeyPackage make = fresh_key_package);
 
     // ---- what the server says
     Actions on_session_description(int version);                           ///< op 4
@@ -98,11 +102,64 @@ class Session {
     Actions recover();
 
     [[nodiscard]] Call call() const;
-    /// A transition or a recovery is under way: that frames do not open now means nothing.
+    /// A transition, a recovery or our own way into the group is under way: that frames do not open now means nothing.
     [[nodiscard]] bool in_transition() const;
 
   private:
-    // The author's business from here on.
+    struct OwnCommit {
+        mls::Bytes message;
+        mls::Group next;
+    };
+    struct Transition {
+        std::uint16_t id = 0;
+        std::optional<int> version;     ///< op 21
+        std::optional<BaseSecret> own;  ///< of a new epoch: what we send with once it is executed
+    };
+    struct Shown {  ///< what a CallChanged is about
+        int version = 0;
+        mls::Bytes epoch_authenticator;
+        bool operator==(const Shown&) const = default;
+    };
+
+    /// The group that proposals are for: the one we are in, else the one of our own that waits for others.
+    [[nodiscard]] const mls::Group* group() const;
+    void reinitialise(Actions& out);
+    void leave_group();
+    void begin_pending();
+    mls::Checked<> take_proposals(mls::View bytes);
+    void offer_commit(Actions& out);
+    mls::Checked<mls::Group> follow(mls::View commit) const;
+    mls::Checked<mls::Group> join(mls::View welcome);
+    void adopt(mls::Group next, std::uint16_t transition, Actions& out);
+    void prepare(Transition transition, Actions& out);
+    void execute(const Transition& transition, Actions& out);
+    void report_invalid(std::uint16_t transition, Actions& out);
+    void forget_who_left();
+    void show(Actions& out);
+
+    UserId self_;
+    mls::Bytes group_id_;
+    mls::KeyPair identity_;
+    MakeKeyPackage make_;
+
+    int version_ = 0;                         ///< executed
+    int protocol_ = 0;                        ///< what the group is being made for
+    std::set<UserId> recognised_;             ///< may be added
+    std::set<UserId> left_;                   ///< of those: gone, but perhaps still in the group
+    mls::Bytes external_sender_;              ///< as received; survives resets
+    std::vector<mls::Extension> extensions_;  ///< of a group with that sender; empty: there is none yet
+
+    std::vector<mls::OwnKeyPackage> packages_;  ///< sent and not used, newest last
+    std::optional<mls::Group> pending_;         ///< of one, epoch 0
+    std::optional<mls::Group> current_;
+    std::vector<mls::QueuedProposal> queue_;
+    std::vector<OwnCommit> own_commits_;  ///< of this epoch: any of them may win
+
+    std::vector<Transition> transitions_;      ///< prepared, in that order
+    std::uint16_t last_transition_ = 0;        ///< executed
+    std::optional<std::uint16_t> recovering_;  ///< from what was wrong with this transition
+    bool clear_allowed_ = false;
+    Shown shown_;
 };
 
 }  // namespace lestapenna::dave

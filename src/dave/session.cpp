@@ -1,0 +1,399 @@
+#include "dave/session.h"
+
+#include <algorithm>
+#include <limits>
+#include <ranges>
+#include <utility>
+
+#include "dave/codes.h"
+#include "dave/rules.h"
+
+namespace lestapenna::dave {
+namespace {
+
+using mls::Reject;
+
+/// A recovery may cross a welcome for the key package before, and that one another: four rounds are more than any
+/// server was seen to need.
+constexpr std::size_t kMostPackages = 4;
+/// Commits of one epoch that the server may still choose; one comes of each op 27.
+constexpr std::size_t kMostOwnCommits = 16;
+/// A voice channel holds 99 people, of whom each may leave and come back.
+constexpr std::size_t kMostQueued = 512;
+constexpr std::size_t kMostTransitions = 64;
+
+bool known(int version) {
+    return version >= 0 && version <= kProtocolVersion;
+}
+
+std::vector<UserId> users_of(const mls::Group& group) {
+    const auto members = group.members();
+    std::vector<UserId> users;
+    users.reserve(members.size());
+    for (const mls::Member& member : members) {
+        if (const auto user = user_of(member.identity)) users.push_back(*user);
+    }
+    return users;
+}
+
+}  // namespace
+
+mls::OwnKeyPackage Session::fresh_key_package(const mls::KeyPair& identity, UserId self) {
+    // The gateway insists on this lifetime; nobody else looks at it.
+    return mls::make_key_package(identity, identity_of(self),
+                                 {.not_before = 0, .not_after = std::numeric_limits<std::uint64_t>::max()});
+}
+
+Session::Session(UserId self, ChannelId channel, mls::KeyPair identity, MakeKeyPackage make)
+    : self_(self),
+      group_id_(group_id_of(channel)),
+      identity_(std::move(identity)),
+      make_(std::move(make)),
+      recognised_{self} {}
+
+// ---- who is there, and which version
+
+Actions Session::on_session_description(int version) {
+    if (!known(version)) return {Refused{"version", Reject::unsupported}};
+    Actions out;
+    leave_group();
+    transitions_.clear();
+    recovering_.reset();
+    last_transition_ = 0;
+    version_ = protocol_ = version;
+    clear_allowed_ = version == 0;
+    out.emplace_back(ReceiveClear{.allowed = clear_allowed_, .winding_down = false});
+    if (version == 0) {
+        out.emplace_back(SendWith{});
+    } else {
+        reinitialise(out);
+    }
+    show(out);
+    return out;
+}
+
+Actions Session::on_users(std::span<const UserId> users) {
+    for (const UserId user : users) {
+        recognised_.insert(user);
+        left_.erase(user);
+    }
+    return {};
+}
+
+Actions Session::on_user_left(UserId user) {
+    // Who has left can still be in the group, and stand in proposals under way: who forgets them at once cannot follow.
+    if (user != self_ && recognised_.contains(user)) left_.insert(user);
+    return {};
+}
+
+void Session::forget_who_left() {
+    std::set<UserId> gone = std::exchange(left_, {});
+    if (current_) {
+        for (const UserId member : users_of(*current_)) {
+            if (gone.erase(member) > 0) left_.insert(member);
+        }
+    }
+    for (const UserId user : gone) recognised_.erase(user);
+}
+
+Actions Session::on_prepare_transition(int version, std::uint16_t transition) {
+    if (!known(version)) return {Refused{"version", Reject::unsupported}};
+    Actions out;
+    if (version == 0 && transition != 0) {
+        clear_allowed_ = true;
+        out.emplace_back(ReceiveClear{.allowed = true, .winding_down = false});
+    }
+    prepare({.id = transition, .version = version, .own = {}}, out);
+    show(out);
+    return out;
+}
+
+Actions Session::on_prepare_epoch(int version, std::uint64_t epoch) {
+    if (version <= 0 || !known(version)) return {Refused{"version", Reject::unsupported}};
+    if (epoch != 1) return {};  // a change among versions, of which there is one
+    Actions out;
+    protocol_ = version;
+    recovering_.reset();
+    transitions_.clear();
+    leave_group();
+    forget_who_left();
+    out.emplace_back(ReceiveEpoch{});
+    reinitialise(out);
+    show(out);
+    return out;
+}
+
+Actions Session::on_external_sender(mls::View bytes) {
+    if (std::ranges::equal(bytes, external_sender_)) return {};
+    auto extensions = current_ ? Reject::wrong_sender : extensions_for(bytes);
+    if (!extensions) return {Refused{"external sender", extensions.error()}};
+    external_sender_ = mls::to_bytes(bytes);
+    extensions_ = std::move(*extensions);
+    begin_pending();
+    return {};
+}
+
+// ---- groups
+
+const mls::Group* Session::group() const {
+    if (current_) return &*current_;
+    return pending_ ? &*pending_ : nullptr;
+}
+
+void Session::leave_group() {
+    current_.reset();
+    pending_.reset();
+    queue_.clear();
+    own_commits_.clear();
+    std::erase_if(transitions_, [](const Transition& of) { return of.own.has_value(); });
+}
+
+/// A group of our own, of one, with the newest key package's leaf.
+void Session::begin_pending() {
+    if (packages_.empty() || extensions_.empty()) return;
+    queue_.clear();
+    own_commits_.clear();
+    pending_ = mls::Group::create(group_id_, identity_, packages_.back(), extensions_);
+}
+
+void Session::reinitialise(Actions& out) {
+    leave_group();
+    if (packages_.size() == kMostPackages) packages_.erase(packages_.begin());
+    packages_.push_back(make_(identity_, self_));
+    out.emplace_back(SendKeyPackage{mls::encode(packages_.back().package)});
+    begin_pending();
+}
+
+void Session::report_invalid(std::uint16_t transition, Actions& out) {
+    if (recovering_ == transition) return;  // said already
+    recovering_ = transition;
+    out.emplace_back(SendInvalid{transition});
+    reinitialise(out);
+}
+
+Actions Session::recover() {
+    if (protocol_ == 0 || recovering_) return {};
+    Actions out;
+    report_invalid(last_transition_, out);
+    show(out);
+    return out;
+}
+
+// ---- proposals
+
+mls::Checked<> Session::take_proposals(mls::View bytes) {
+    const auto message = parse_proposals(bytes);
+    if (!message) return message.error();
+    if (message->revoke) {
+        std::erase_if(queue_, [&](const mls::QueuedProposal& queued) {
+            return std::ranges::any_of(message->items,
+                                       [&](mls::View ref) { return std::ranges::equal(ref, queued.ref); });
+        });
+        return Ok{};
+    }
+    std::vector<mls::QueuedProposal> queue = queue_;
+    for (const mls::View item : message->items) {
+        auto proposal = group()->check_proposal(item);
+        if (!proposal) return proposal.error();
+        if (std::ranges::find(queue, proposal->ref, &mls::QueuedProposal::ref) != queue.end()) continue;
+        if (auto allowed = check_proposal(*proposal, recognised_); !allowed) return allowed.error();
+        if (queue.size() == kMostQueued) return Reject::bad_proposal;
+        queue.push_back(std::move(*proposal));
+    }
+    if (auto allowed = check_together(*group(), queue); !allowed) return allowed.error();
+    queue_ = std::move(queue);
+    return Ok{};
+}
+
+Actions Session::on_proposals(mls::View bytes) {
+    if (group() == nullptr) return {};
+    const std::size_t before = queue_.size();
+    if (const auto taken = take_proposals(bytes); !taken) return {Refused{"proposals", taken.error()}};
+    Actions out;
+    if (queue_.size() != before) offer_commit(out);
+    return out;
+}
+
+void Session::offer_commit(Actions& out) {
+    // Our own removal is for the others to commit. And a revocation may leave an Add without the Remove it needs.
+    if (queue_.empty() || removes(queue_, group()->self()) || !check_together(*group(), queue_)) return;
+    auto committed = group()->commit(queue_);
+    if (!committed) {
+        out.emplace_back(Refused{"proposals", committed.error()});
+        return;
+    }
+    mls::Bytes both = committed->commit;
+    if (committed->welcome) both.insert(both.end(), committed->welcome->begin(), committed->welcome->end());
+    out.emplace_back(SendCommit{std::move(both)});
+    if (own_commits_.size() == kMostOwnCommits) own_commits_.erase(own_commits_.begin());
+    own_commits_.push_back({std::move(committed->commit), std::move(committed->next)});
+}
+
+// ---- what is decided
+
+mls::Checked<mls::Group> Session::follow(mls::View commit) const {
+    auto processed = current_->process(commit, queue_);
+    if (!processed) return processed.error();
+    if (auto allowed = check_group(processed->next, group_id_, extensions_); !allowed) return allowed.error();
+    if (auto allowed = check_step(*current_, queue_, processed->next); !allowed) return allowed.error();
+    return std::move(processed->next);
+}
+
+Actions Session::on_commit(std::uint16_t transition, mls::View commit) {
+    Actions out;
+    const auto own = std::ranges::find_if(
+        own_commits_, [commit](const OwnCommit& one) { return std::ranges::equal(one.message, commit); });
+    if (own != own_commits_.end()) {
+        if (!current_) packages_.clear();  // who has made the group is not welcomed to it
+        mls::Group next = own->next;
+        adopt(std::move(next), transition, out);
+        show(out);
+        return out;
+    }
+    if (!current_) {
+        // Not for us, who wait for a welcome; but if the server thinks otherwise, it must hear that we are not with it.
+        if (queue_.empty()) return out;
+        out.emplace_back(Refused{"commit", Reject::wrong_epoch});
+        report_invalid(transition, out);
+        show(out);
+        return out;
+    }
+    const auto epoch = check_form(commit);
+    if (epoch && *epoch < current_->epoch()) return {Refused{"commit", Reject::wrong_epoch}};  // late, or twice
+    auto next = epoch ? follow(commit) : epoch.error();
+    if (next) {
+        adopt(std::move(*next), transition, out);
+    } else if (next.error() == Reject::removed) {
+        out.emplace_back(ReceiveEpoch{});
+        reinitialise(out);
+    } else {
+        out.emplace_back(Refused{"commit", next.error()});
+        report_invalid(transition, out);
+    }
+    show(out);
+    return out;
+}
+
+/// With the key package that it is for, which is used up by that, as are those before it.
+mls::Checked<mls::Group> Session::join(mls::View welcome) {
+    const auto message = mls::decode<mls::Welcome>(welcome);
+    if (!message) return message.error();
+    const auto is_for = [&message](const mls::OwnKeyPackage& own) {
+        return std::ranges::find(message->secrets, mls::key_package_ref(own.package),
+                                 &mls::EncryptedGroupSecrets::new_member) != message->secrets.end();
+    };
+    const auto found = std::ranges::find_if(packages_ | std::views::reverse, is_for).base();
+    if (found == packages_.begin()) return Reject::not_for_us;
+    const mls::OwnKeyPackage own = std::move(*std::prev(found));
+    packages_.erase(packages_.begin(), found);
+    auto joined = mls::Group::join(welcome, identity_, own);
+    if (!joined) return joined.error();
+    if (auto allowed = check_group(*joined, group_id_, extensions_); !allowed) return allowed.error();
+    return joined;
+}
+
+Actions Session::on_welcome(std::uint16_t transition, mls::View welcome) {
+    Actions out;
+    const std::size_t packages = packages_.size();
+    auto joined = join(welcome);
+    if (joined) {
+        adopt(std::move(*joined), transition, out);
+    } else {
+        out.emplace_back(Refused{"welcome", joined.error()});
+        const bool for_us = packages_.size() < packages;
+        if (for_us) recovering_.reset();  // it was the answer to that, and is a fault of its own
+        // One that is not for us is none while we are in a group: it has come twice.
+        if (for_us || !current_) report_invalid(transition, out);
+    }
+    show(out);
+    return out;
+}
+
+void Session::adopt(mls::Group next, std::uint16_t transition, Actions& out) {
+    current_ = std::move(next);
+    pending_.reset();
+    queue_.clear();
+    own_commits_.clear();
+    recovering_.reset();
+    forget_who_left();
+    ReceiveEpoch epoch;
+    for (const UserId user : users_of(*current_)) {
+        if (user != self_) epoch.keys.push_back(base_secret(*current_, user));
+    }
+    out.emplace_back(std::move(epoch));
+    prepare({.id = transition, .version = {}, .own = base_secret(*current_, self_)}, out);
+}
+
+// ---- transitions
+
+void Session::prepare(Transition transition, Actions& out) {
+    if (transition.id == 0) return execute(transition, out);
+    std::erase_if(transitions_, [&](const Transition& other) { return other.id == transition.id; });
+    if (transitions_.size() == kMostTransitions) transitions_.erase(transitions_.begin());
+    out.emplace_back(SendReady{transition.id});
+    transitions_.push_back(std::move(transition));
+}
+
+Actions Session::on_execute_transition(std::uint16_t transition) {
+    const auto found = std::ranges::find(transitions_, transition, &Transition::id);
+    if (found == transitions_.end()) return {};
+    const Transition executed = std::move(*found);
+    // Epochs before it are past, whether they were executed or not.
+    const auto past = std::remove_if(transitions_.begin(), found, [](const Transition& of) { return bool(of.own); });
+    transitions_.erase(past, found + 1);
+    Actions out;
+    execute(executed, out);
+    show(out);
+    return out;
+}
+
+void Session::execute(const Transition& transition, Actions& out) {
+    last_transition_ = transition.id;
+    if (transition.version) protocol_ = *transition.version;
+    version_ = protocol_;
+    if (version_ == 0) {
+        recovering_.reset();
+        clear_allowed_ = true;
+        out.emplace_back(SendWith{});
+        out.emplace_back(ReceiveClear{.allowed = true, .winding_down = false});
+        return;
+    }
+    if (transition.own) {
+        out.emplace_back(SendWith{transition.own});
+    } else if (current_) {
+        out.emplace_back(SendWith{base_secret(*current_, self_)});
+    }
+    const bool downgrade_pending =
+        std::ranges::any_of(transitions_, [](const Transition& of) { return of.version == 0; });
+    if (clear_allowed_ && !downgrade_pending) {
+        clear_allowed_ = false;
+        out.emplace_back(ReceiveClear{.allowed = true, .winding_down = true});
+    }
+}
+
+// ---- what it is now
+
+Call Session::call() const {
+    Call call;
+    call.version = version_;
+    call.established = current_.has_value();
+    if (!current_) return call;
+    call.epoch = current_->epoch();
+    if (version_ > 0) call.privacy_code = privacy_code(current_->epoch_authenticator());
+    call.members = users_of(*current_);
+    return call;
+}
+
+bool Session::in_transition() const {
+    return recovering_ || !transitions_.empty() || (protocol_ > 0 && !current_);
+}
+
+void Session::show(Actions& out) {
+    Shown now{.version = version_, .epoch_authenticator = {}};
+    if (current_) now.epoch_authenticator = mls::to_bytes(current_->epoch_authenticator());
+    if (now == shown_) return;
+    shown_ = std::move(now);
+    out.emplace_back(CallChanged{});
+}
+
+}  // namespace lestapenna::dave
