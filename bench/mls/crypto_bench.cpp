@@ -16,29 +16,30 @@ const Bytes& content() {
 }
 
 void generate(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(KeyPair::generate());
+    for ([[maybe_unused]] const auto step : state) benchmark::DoNotOptimize(KeyPair::generate());
 }
 BENCHMARK(generate);
 
 void derive(benchmark::State& state) {
     const Secret secret = random_secret(kHashBytes);
-    for (auto _ : state) benchmark::DoNotOptimize(KeyPair::derive(secret));
+    for ([[maybe_unused]] const auto step : state) benchmark::DoNotOptimize(KeyPair::derive(secret));
 }
 BENCHMARK(derive);
 
 void check_public_key(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(is_public_key(key().public_key));
+    for ([[maybe_unused]] const auto step : state) benchmark::DoNotOptimize(is_public_key(key().public_key));
 }
 BENCHMARK(check_public_key);
 
 void sign(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(sign_with_label(key(), "LeafNodeTBS", content()));
+    for ([[maybe_unused]] const auto step : state)
+        benchmark::DoNotOptimize(sign_with_label(key(), "LeafNodeTBS", content()));
 }
 BENCHMARK(sign);
 
 void verify(benchmark::State& state) {
     const Bytes signature = sign_with_label(key(), "LeafNodeTBS", content());
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto step : state) {
         benchmark::DoNotOptimize(verify_with_label(key().public_key, "LeafNodeTBS", content(), signature));
     }
 }
@@ -46,7 +47,7 @@ BENCHMARK(verify);
 
 void hpke_seal(benchmark::State& state) {
     const Secret secret = random_secret(kHashBytes);
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto step : state) {
         benchmark::DoNotOptimize(encrypt_with_label(key().public_key, "UpdatePathNode", content(), secret));
     }
 }
@@ -54,7 +55,7 @@ BENCHMARK(hpke_seal);
 
 void hpke_open(benchmark::State& state) {
     const auto sealed = encrypt_with_label(key().public_key, "UpdatePathNode", content(), random_secret(kHashBytes));
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto step : state) {
         benchmark::DoNotOptimize(decrypt_with_label(key(), "UpdatePathNode", content(), *sealed));
     }
 }
@@ -62,12 +63,12 @@ BENCHMARK(hpke_open);
 
 void expand(benchmark::State& state) {
     const Secret secret = random_secret(kHashBytes);
-    for (auto _ : state) benchmark::DoNotOptimize(derive_secret(secret, "path"));
+    for ([[maybe_unused]] const auto step : state) benchmark::DoNotOptimize(derive_secret(secret, "path"));
 }
 BENCHMARK(expand);
 
 void hash(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(sha256({content()}));
+    for ([[maybe_unused]] const auto step : state) benchmark::DoNotOptimize(sha256({content()}));
 }
 BENCHMARK(hash);
 

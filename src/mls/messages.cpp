@@ -345,12 +345,12 @@ void fields(Io& io, Field<Io, Message>& v) {
 
 }  // namespace
 
-#define LESTAPENNA_MLS_CODED(T)              \
-    void write(Writer& to, const T& value) { \
-        Put{to}(value);                      \
-    }                                        \
-    void read(Reader& from, T& value) {      \
-        Get{from}(value);                    \
+#define LESTAPENNA_MLS_CODED(T)                     \
+    void write(Writer& to, Field<Put, T>& value) {  \
+        Put{to}(value);                             \
+    }                                               \
+    void read(Reader& from, Field<Get, T>& value) { \
+        Get{from}(value);                           \
     }
 LESTAPENNA_MLS_CODED_TYPES(LESTAPENNA_MLS_CODED)
 #undef LESTAPENNA_MLS_CODED

@@ -23,7 +23,7 @@ Secret secret() {
 
 TEST(Secret, TheWatchSeesWhatIsNotWiped) {
     const HeapWatch watch(pattern());
-    { const Bytes careless = pattern(); }
+    { const Bytes careless = to_bytes(pattern()); }
     EXPECT_EQ(watch.leaked(), 1U);
     { const std::vector<Bytes> nested(3, pattern()); }
     EXPECT_EQ(watch.leaked(), 4U);

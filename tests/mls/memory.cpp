@@ -23,7 +23,8 @@ void HeapWatch::taken(std::size_t bytes) {
 }
 void HeapWatch::freed(const void* block, std::size_t bytes) {
     const std::span held(static_cast<const std::uint8_t*>(block), bytes);
-    if (!std::ranges::search(held, pattern_).empty()) ++leaked_;
+    const auto found = std::search(held.begin(), held.end(), pattern_.begin(), pattern_.end());
+    if (!pattern_.empty() && found != held.end()) ++leaked_;
 }
 
 }  // namespace lestapenna::test

@@ -11,7 +11,7 @@ namespace lestapenna::test {
 /// From its making to its end, on this thread. One at a time.
 class HeapWatch {
   public:
-    /// `pattern`: bytes that no freed memory should hold; looked at until the end.
+    /// `pattern`: bytes that no freed memory should hold (none: does not look), as long as this lives.
     explicit HeapWatch(std::span<const std::uint8_t> pattern);
     HeapWatch(const HeapWatch&) = delete;
     HeapWatch& operator=(const HeapWatch&) = delete;
