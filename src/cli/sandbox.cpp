@@ -32,7 +32,7 @@ constexpr std::size_t kBots = 8;  // at least four are promised
 
 struct Options {
     int players = 3;
-    bool no_dave = false;  ///< no effect until channels have DAVE
+    bool no_dave = false;
     std::vector<std::string> modes;
     std::uint64_t seed = 1;
 };
@@ -195,6 +195,7 @@ Result<Exit> run_sandbox(const Options& options) {
     sandbox::LoopbackOptions wanted;
     wanted.seed = options.seed;
     if (!modes->empty()) wanted.modes = *modes;
+    wanted.delivery.enabled = !options.no_dave;
     auto started = sandbox::Loopback::start(box.loop, wanted);
     if (!started) return started.error();
     box.discord = std::move(*started);
@@ -233,7 +234,8 @@ void add_sandbox(CLI::App& app, Context& context) {
         ->check(CLI::Range(0, 100))
         ->type_name("N")
         ->capture_default_str();
-    verb->add_flag("--no-dave", options->no_dave, "Voice channels without end-to-end encryption (all are, for now)");
+    verb->add_flag("--no-dave", options->no_dave,
+                   "Voice channels without end-to-end encryption (stages have none anyway)");
     verb->add_option("--modes", options->modes, "The transport encryption modes offered (default: both)")
         ->type_name("MODE");
     verb->add_option("--seed", options->seed, "The same seed gives the same ids, tokens and voices")

@@ -28,7 +28,10 @@ using MemberKey = std::uint32_t;
 
 /// How the service behaves where Discord's own behaviour is not known, or should be at its worst.
 struct DeliveryOptions {
-    bool enabled = true;                 ///< false: a call without encryption, version 0 for everybody
+    bool enabled = true;  ///< false: a call without encryption, version 0 for everybody
+    /// Lets in who does not speak DAVE: the call is at version 0 for as long as they are there. Otherwise they are
+    /// closed with 4017, as Discord does since March 2026.
+    bool plain_clients = false;
     bool first_transition_zero = false;  ///< the first group is executed at once
     bool sole_member_drops_to_zero =
         false;                         ///< instead of op 24 epoch 1: op 21 version 0; op 24 when the next one joins
@@ -39,14 +42,19 @@ struct DeliveryOptions {
     std::optional<UserId> winner{};
 };
 
+/// Whether who identifies with this version may come in; otherwise 4017.
+inline bool admits(const DeliveryOptions& options, int dave_version) {
+    return !options.enabled || options.plain_clients || dave_version > 0;
+}
+
 /// Trouble on purpose, each for the next time that it applies to this user.
 enum class Misbehaviour : std::uint8_t {
     late_welcome,        ///< 1.5 s after the others have their commit
     spoiled_commit,      ///< op 29 with one byte changed
     spoiled_welcome,     ///< op 30 likewise
     foreign_commit,      ///< op 29 to who is only pending
-    duplicate_messages,  ///< each binary message twice
-    reordered,           ///< op 29 before the op 27 it refers to
+    duplicate_messages,  ///< each binary message twice, up to the next op 29 or 30
+    reordered,           ///< op 29 before the op 27 it refers to; when somebody else can commit
     forged_proposal,     ///< one more op 27, with a signature of somebody else
     unknown_user,        ///< an Add of a user whom op 11 never named
     proposal_of_epoch_past,
@@ -93,6 +101,7 @@ class Delivery {
     /// All are put out of the group and in again (op 24 epoch 1).
     void reset();
 
+    [[nodiscard]] const DeliveryOptions& options() const;
     [[nodiscard]] int version() const;  ///< of the call, executed
     [[nodiscard]] std::uint64_t epoch() const;
     [[nodiscard]] bool in_group(UserId user) const;
@@ -101,7 +110,7 @@ class Delivery {
 
   private:
     struct Impl;
-    std::shared_ptr<Impl> impl_;
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace lestapenna::sandbox

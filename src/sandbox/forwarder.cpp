@@ -1,6 +1,7 @@
 #include "sandbox/forwarder.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <unordered_map>
 #include <utility>
@@ -60,6 +61,7 @@ struct Member {
     bool deaf = false;
     bool silent = false;
     bool muted = false;
+    bool spares_encrypted = false;
     bool announced = false;
     bool proven = false;  ///< it has the key
     std::optional<discord::UdpAddress> address;
@@ -211,7 +213,7 @@ struct Forwarder::Impl {
     void pass(const Member& from, Member& to, const Packet& packet) {
         Flow& flow = flow_between(from, to);
         ++flow.counts->arrived;
-        if (to.muted) return drop(*flow.counts, packet);
+        if (to.muted || (to.spares_encrypted && looks_encrypted(packet))) return drop(*flow.counts, packet);
         const Forwarding& line = to.line;
         const bool prompt = line.loss <= 0 && line.duplicate <= 0 && line.reorder <= 0 && line.delay.count() == 0 &&
                             line.jitter.count() == 0;
@@ -221,6 +223,11 @@ struct Forwarder::Impl {
             flow.trouble = std::make_unique<Trouble>(Trouble{Random(options.seed, stream), {}, {}});
         }
         trouble(flow, from.ssrc, to, packet);
+    }
+
+    static bool looks_encrypted(const Packet& packet) {
+        constexpr std::array<std::uint8_t, 2> kMarker{0xFA, 0xFA};
+        return packet.plain.size() > kMarker.size() && std::ranges::equal(packet.plain.last(kMarker.size()), kMarker);
     }
 
     static void drop(Forwarded& counts, const Packet& packet) {
@@ -362,6 +369,10 @@ void Forwarder::set_deaf(std::uint32_t ssrc, bool deaf) {
     if (member == nullptr) return;
     member->deaf = deaf;
     Impl::refresh(*member);
+}
+
+void Forwarder::spare_encrypted(std::uint32_t ssrc, bool spare) {
+    if (Member* const member = impl_->find(ssrc)) member->spares_encrypted = spare;
 }
 
 void Forwarder::set_silent(std::uint32_t ssrc, bool silent) {

@@ -76,6 +76,8 @@ class Forwarder {
     void announce(std::uint32_t ssrc);
     void remove(std::uint32_t ssrc);
     void set_deaf(std::uint32_t ssrc, bool deaf);
+    /// Frames that look end-to-end encrypted (they end FA FA) are dropped for it: it could do nothing with them.
+    void spare_encrypted(std::uint32_t ssrc, bool spare);
     /// What it sends is opened and counted (Uplink), and goes no further.
     void set_silent(std::uint32_t ssrc, bool silent);
 

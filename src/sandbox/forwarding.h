@@ -25,7 +25,7 @@ struct Forwarding {
 /// known. arrived = dropped + sent + send_failed + those still delayed.
 struct Forwarded {
     std::uint64_t arrived = 0;      ///< different packets from the sender
-    std::uint64_t dropped = 0;      ///< on purpose, by Forwarding or a muted line
+    std::uint64_t dropped = 0;      ///< on purpose: by Forwarding, by a muted line, encrypted for who can not open it
     std::uint64_t sent = 0;         ///< different packets that the kernel took
     std::uint64_t duplicated = 0;   ///< further copies that it took
     std::uint64_t send_failed = 0;  ///< different packets that it did not take, or whose receiver was gone by then

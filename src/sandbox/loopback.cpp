@@ -31,7 +31,9 @@ Result<std::vector<std::unique_ptr<VoiceServer>>> Loopback::Impl::start_voice_se
     std::vector<std::unique_ptr<VoiceServer>> servers;
     while (servers.size() < kVoiceServers) {
         const auto seed = options.seed * kVoiceServers + servers.size();
-        auto started = VoiceServer::start(loop, *certificate, {seed, options.modes, options.voice_heartbeat_interval});
+        VoiceServerOptions with{seed, options.modes, options.voice_heartbeat_interval};
+        with.delivery = options.delivery;
+        auto started = VoiceServer::start(loop, *certificate, std::move(with));
         if (!started) return started.error();
         servers.push_back(std::move(*started));
     }

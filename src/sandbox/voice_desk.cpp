@@ -89,7 +89,7 @@ void VoiceDesk::send_address(const discord::VoiceState& state) {
     seated_at_[{state.guild, state.user}] = server_of_.at(*state.channel);
     const auto token = world_.secret(16);
     server.admit({state.guild, *state.channel, state.user, state.session_id, token, state.self_deaf || state.deaf,
-                  state.mute || state.suppress});
+                  state.mute || state.suppress, world_.channel(*state.channel)->kind == discord::ChannelKind::stage});
     tell_.server(state.user, state.session_id, {state.guild, token, server.endpoint()});
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,6 +17,7 @@ using discord::Json;
 namespace json = discord::json;
 
 constexpr std::size_t kMaxMessageBytes = 64 << 10;  // the longest that clients send has some hundred bytes
+constexpr std::size_t kMaxBinaryBytes = 1 << 20;    // a commit and welcome of 100 members has 60 kB
 constexpr Refused kMalformed{4002};
 constexpr Refused kUnknown{4001};
 
@@ -23,7 +25,8 @@ ClientMessage identify(const Json& data) {
     const auto guild = json::id<GuildId>(data, "server_id");
     const auto user = json::id<UserId>(data, "user_id");
     if (!guild || !user) return kMalformed;
-    return Identify{*guild, *user, json::text(data, "session_id"), json::text(data, "token")};
+    return Identify{*guild, *user, json::text(data, "session_id"), json::text(data, "token"),
+                    json::integer<int>(data, "max_dave_protocol_version").value_or(0)};
 }
 
 ClientMessage resume(const Json& data) {
@@ -44,6 +47,12 @@ ClientMessage heartbeat(const Json& message) {
     const Json* const bare = json::field(message, "d");
     const Json* const nonce = bare != nullptr && bare->is_object() ? json::field(*bare, "t") : bare;
     return Heartbeat{nonce == nullptr ? "null" : discord::print_json(*nonce)};
+}
+
+template <class Message>
+ClientMessage about_transition(const Json& data) {
+    const auto transition = json::integer<std::uint16_t>(data, "transition_id");
+    return transition ? ClientMessage(Message{*transition}) : kMalformed;
 }
 
 }  // namespace
@@ -68,9 +77,25 @@ ClientMessage parse_client_message(std::string_view text) {
             return speaking(data);
         case 7:
             return resume(data);
+        case 23:
+            return about_transition<ReadyForTransition>(data);
+        case 31:
+            return about_transition<InvalidCommit>(data);
         default:
-            // 12 video, 14 to 20 statistics and wishes, 21 to 31 DAVE, 32 no route.
-            return *op == 12 || (*op >= 14 && *op <= 32) ? ClientMessage(Ignored{}) : kUnknown;
+            // 12 video, 14 to 20 statistics and wishes, 32 no route.
+            return *op == 12 || (*op >= 14 && *op <= 20) || *op == 32 ? ClientMessage(Ignored{}) : kUnknown;
+    }
+}
+
+ClientMessage parse_client_binary(std::string_view bytes) {
+    if (bytes.empty() || bytes.size() > kMaxBinaryBytes) return kMalformed;
+    switch (bytes.front()) {
+        case 26:
+            return DaveKeyPackage{bytes.substr(1)};
+        case 28:
+            return DaveCommit{bytes.substr(1)};
+        default:
+            return kUnknown;
     }
 }
 
@@ -84,8 +109,9 @@ std::string data_of(const Ready& ready) {
 
 std::string data_of(const SessionDescription& description) {
     return fmt::format(
-        R"({{"mode":"{}","secret_key":[{}],"dave_protocol_version":0,"audio_codec":"opus","media_session_id":"{:016x}"}})",
-        discord::to_string(description.mode), fmt::join(description.key, ","), description.media_session);
+        R"({{"mode":"{}","secret_key":[{}],"dave_protocol_version":{},"audio_codec":"opus","media_session_id":"{:016x}"}})",
+        discord::to_string(description.mode), fmt::join(description.key, ","), description.dave_version,
+        description.media_session);
 }
 
 std::string clients_connect(std::span<const UserId> users) {
@@ -108,19 +134,32 @@ std::string plain_message(int op, std::string_view data) {
 
 }  // namespace voice
 
-const std::string& Outbox::number(int op, std::string_view data) {
+const Outbox::Numbered& Outbox::number(int op, std::string_view data) {
     const auto seq = static_cast<std::uint16_t>(++numbered_);
-    if (kept_.size() == kKept) kept_.pop_front();
-    return kept_.emplace_back(fmt::format(R"({{"op":{},"d":{},"seq":{}}})", op, data, seq));
+    return keep(false, fmt::format(R"({{"op":{},"d":{},"seq":{}}})", op, data, seq));
 }
 
-std::optional<std::vector<std::string_view>> Outbox::after(std::int64_t seq_ack) const {
+const Outbox::Numbered& Outbox::number_binary(std::uint8_t op, std::string_view body) {
+    const auto seq = static_cast<std::uint16_t>(++numbered_);
+    std::string bytes{static_cast<char>(seq >> 8), static_cast<char>(seq & 0xFF), static_cast<char>(op)};
+    return keep(true, bytes.append(body));
+}
+
+const Outbox::Numbered& Outbox::keep(bool binary, std::string bytes) {
+    if (kept_.size() == kKept) kept_.pop_front();
+    return kept_.emplace_back(Numbered{binary, std::move(bytes)});
+}
+
+std::optional<std::vector<const Outbox::Numbered*>> Outbox::after(std::int64_t seq_ack) const {
     if (seq_ack < -1 || seq_ack > 0xFFFF) return std::nullopt;
     // -1: none was seen, so all there ever were are missing.
     const std::uint64_t missing =
         seq_ack == -1 ? numbered_ : static_cast<std::uint16_t>(numbered_ - static_cast<std::uint64_t>(seq_ack));
     if (missing > kept_.size()) return std::nullopt;
-    return std::vector<std::string_view>(kept_.end() - static_cast<std::ptrdiff_t>(missing), kept_.end());
+    std::vector<const Numbered*> all;
+    std::transform(kept_.end() - static_cast<std::ptrdiff_t>(missing), kept_.end(), std::back_inserter(all),
+                   [](const Numbered& one) { return &one; });
+    return all;
 }
 
 }  // namespace lestapenna::sandbox

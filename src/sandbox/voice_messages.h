@@ -25,6 +25,7 @@ struct Identify {
     UserId user;
     std::string session_id;
     std::string token;
+    int dave_version = 0;  ///< the newest it speaks; 0: none
 };
 struct SelectProtocol {
     std::string protocol;
@@ -42,14 +43,31 @@ struct Resume {
     std::string token;
     std::int64_t seq_ack = -1;  ///< nothing was numbered yet
 };
-/// What we know of and do nothing about: video, statistics, DAVE.
+/// Op 23.
+struct ReadyForTransition {
+    std::uint16_t transition = 0;
+};
+/// Op 31.
+struct InvalidCommit {
+    std::uint16_t transition = 0;
+};
+struct DaveKeyPackage {
+    std::string_view bytes;  ///< of the message
+};
+struct DaveCommit {
+    std::string_view bytes;  ///< and welcome, if any
+};
+/// What we know of and do nothing about: video, statistics.
 struct Ignored {};
 /// 4001 unknown opcode, 4002 not to be decoded.
 struct Refused {
     std::uint16_t code = 0;
 };
-using ClientMessage = std::variant<Identify, SelectProtocol, Heartbeat, Speaking, Resume, Ignored, Refused>;
+using ClientMessage = std::variant<Identify, SelectProtocol, Heartbeat, Speaking, Resume, ReadyForTransition,
+                                   InvalidCommit, DaveKeyPackage, DaveCommit, Ignored, Refused>;
 ClientMessage parse_client_message(std::string_view text);
+/// Op 26 and 28.
+ClientMessage parse_client_binary(std::string_view bytes);
 
 // ---- to clients: the `d` of a message, as JSON
 struct Ready {
@@ -62,6 +80,7 @@ struct SessionDescription {
     discord::TransportMode mode{};
     std::span<const std::uint8_t, discord::kTransportKeyBytes> key;
     std::uint64_t media_session = 0;
+    int dave_version = 0;
 };
 std::string data_of(const SessionDescription& description);
 std::string clients_connect(std::span<const UserId> users);
@@ -77,13 +96,21 @@ class Outbox {
   public:
     static constexpr std::size_t kKept = 256;
 
+    struct Numbered {
+        bool binary = false;
+        std::string bytes;
+    };
     /// {"op":...,"d":...,"seq":...}
-    const std::string& number(int op, std::string_view data);
+    const Numbered& number(int op, std::string_view data);
+    /// Two bytes of number, one of opcode, and the body.
+    const Numbered& number_binary(std::uint8_t op, std::string_view body);
     /// All after the one that was acknowledged, in order. Nothing: that one is not known (any more).
-    [[nodiscard]] std::optional<std::vector<std::string_view>> after(std::int64_t seq_ack) const;
+    [[nodiscard]] std::optional<std::vector<const Numbered*>> after(std::int64_t seq_ack) const;
 
   private:
-    std::deque<std::string> kept_;
+    const Numbered& keep(bool binary, std::string bytes);
+
+    std::deque<Numbered> kept_;
     std::uint64_t numbered_ = 0;
 };
 

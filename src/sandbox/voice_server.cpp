@@ -41,6 +41,7 @@ VoiceServer::~VoiceServer() {
     impl_->stopped = true;
     impl_->server.reset();
     impl_->later.reset();
+    impl_->calls.clear();
     impl_->forwarder.reset();
     for (const auto& link : impl_->links) link->socket->drop();  // their coroutines end, and with the last one Impl
 }
@@ -149,6 +150,15 @@ void VoiceServer::send_sealed(GuildId guild, UserId receiver, std::vector<std::u
     if (const VoiceSession* const session = impl_->find(guild, receiver)) {
         impl_->forwarder->send_sealed(session->ssrc, clear, plaintext);
     }
+}
+
+Delivery* VoiceServer::delivery(GuildId guild, ChannelId channel) {
+    const auto call = impl_->calls.find({guild, channel});
+    return call == impl_->calls.end() ? nullptr : call->second.get();
+}
+
+void VoiceServer::set_delivery(const DeliveryOptions& options) {
+    impl_->options.delivery = options;
 }
 
 std::optional<std::uint32_t> VoiceServer::ssrc(GuildId guild, UserId user) const {

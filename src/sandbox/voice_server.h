@@ -8,7 +8,8 @@
 // trouble from the seed, a user's SSRC from its id and how often it came; the servers of one world want different
 // seeds. Nothing a client sends ends more than its own connection: 4001 unknown opcode, 4002 not to be decoded, 4003
 // not identified, 4004 wrong token, 4005 identified already, 4006 session unknown or over, 4009 no heartbeat for three
-// intervals, 4012 protocol, 4016 mode.
+// intervals, 4012 protocol, 4016 mode,
+// 4017 no DAVE in an encrypted call.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,7 @@ struct VoiceServerOptions {
     milliseconds heartbeat_interval{13'750};
     milliseconds resume_grace{5'000};
     bool hold_until_speaking = true;  ///< a sender's first 16 packets wait for its op 5, 500 ms at most
+    DeliveryOptions delivery{};       ///< of calls; those of stage channels are never encrypted
 };
 
 /// What the main gateway gave a client, and what it may do with it.
@@ -47,6 +49,7 @@ struct VoiceTicket {
     std::string token;
     bool deaf = false;    ///< self or by a moderator: nothing is forwarded to it
     bool silent = false;  ///< by a moderator, or audience of a stage: nothing of it is forwarded
+    bool stage = false;
 };
 
 enum class SpeakingNews : std::uint8_t { at_once, late, never };
@@ -93,7 +96,7 @@ class VoiceServer {
 
     /// End-to-end encryption of a channel's call; null while nobody is in it.
     Delivery* delivery(GuildId guild, ChannelId channel);
-    /// For calls that begin from now on, in all channels of this server.
+    /// For calls that begin from now on, in all channels of this server but stages.
     void set_delivery(const DeliveryOptions& options);
 
     // ---- what happened

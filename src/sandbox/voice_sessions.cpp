@@ -48,8 +48,9 @@ net::Task<> VoiceServer::Impl::serve(std::weak_ptr<Impl> weak, net::HttpRequest 
             break;
         }
         const auto& message = std::get<net::Message>(incoming);
-        if (!link->closing && !message.binary) {
-            const voice::ClientMessage said = voice::parse_client_message(message.bytes);
+        if (!link->closing) {
+            const voice::ClientMessage said =
+                message.binary ? voice::parse_client_binary(message.bytes) : voice::parse_client_message(message.bytes);
             std::visit([&](const auto& one) { self->on(*link, one); }, said);
         }
     }
@@ -111,14 +112,18 @@ VoiceSession* VoiceServer::Impl::find(GuildId guild, UserId user) {
     return found == sessions.end() ? nullptr : found->second.get();
 }
 
-std::shared_ptr<VoiceSession> VoiceServer::Impl::begin(const VoiceTicket& ticket) {
+std::shared_ptr<VoiceSession> VoiceServer::Impl::begin(const VoiceTicket& ticket, int dave_version) {
     Random random(options.seed, ticket.user.value * 31 + visits[ticket.user]++);
     std::uint32_t ssrc = 0;
     while (!ssrcs.insert(ssrc).second) ssrc = static_cast<std::uint32_t>(random.bits());
-    auto session = std::make_shared<VoiceSession>(ticket, ssrc, random);
+    auto session = std::make_shared<VoiceSession>(ticket, ssrc, random, dave_version);
     sessions[{ticket.guild, ticket.user}] = session;
-    forwarder->add(ssrc, {ticket.guild, ticket.channel}, ticket.user, ticket.deaf);
+    by_ssrc[ssrc] = session.get();
+    const Room room{ticket.guild, ticket.channel};
+    if (!calls.contains(room)) calls.emplace(room, begin_call(ticket));
+    forwarder->add(ssrc, room, ticket.user, ticket.deaf);
     forwarder->set_silent(ssrc, ticket.silent);
+    forwarder->spare_encrypted(ssrc, delivery_for(ticket).enabled && dave_version == 0);
     forwarder->mute(ssrc, muted.contains({ticket.guild, ticket.user}));
     return session;
 }
@@ -127,8 +132,43 @@ void VoiceServer::Impl::end(const std::shared_ptr<VoiceSession>& session) {
     if (session->link != nullptr) detach(*session->link);
     forwarder->remove(session->ssrc);
     sessions.erase({session->ticket.guild, session->ticket.user});
+    by_ssrc.erase(session->ssrc);
     const std::string gone = voice::client_disconnect(session->ticket.user);
-    for_others(*session, [&](VoiceSession& other) { other.send(13, gone); });
+    bool empty = true;
+    for_others(*session, [&](VoiceSession& other) {
+        other.send(13, gone);
+        empty = false;
+    });
+    if (empty) {
+        calls.erase({session->ticket.guild, session->ticket.channel});
+    } else {
+        call_of(*session).leave(session->ssrc);
+    }
+}
+
+Delivery& VoiceServer::Impl::call_of(const VoiceSession& session) {
+    return *calls.at({session.ticket.guild, session.ticket.channel});
+}
+
+DeliveryOptions VoiceServer::Impl::delivery_for(const VoiceTicket& ticket) const {
+    const auto call = calls.find({ticket.guild, ticket.channel});
+    if (call != calls.end()) return call->second->options();
+    auto wanted = options.delivery;
+    wanted.enabled = wanted.enabled && !ticket.stage;
+    return wanted;
+}
+
+std::unique_ptr<Delivery> VoiceServer::Impl::begin_call(const VoiceTicket& ticket) {
+    auto pass_on = [this](MemberKey to, const Delivery::Message& message) {
+        const auto found = by_ssrc.find(to);
+        if (found == by_ssrc.end()) return;
+        if (message.binary) {
+            found->second->send_binary(message.op, message.body);
+        } else {
+            found->second->send(message.op, message.body);
+        }
+    };
+    return std::make_unique<Delivery>(loop, ticket.channel, delivery_for(ticket), std::move(pass_on));
 }
 
 // ---- what clients say
@@ -142,13 +182,16 @@ void VoiceServer::Impl::on(VoiceLink& link, const voice::Identify& said) {
     }
     if (ticket->second.session_id != said.session_id) return refuse(link, 4006, "no such session");
     ++traffic[said.user].identifies;
+    if (!admits(delivery_for(ticket->second), said.dave_version)) {
+        return refuse(link, 4017, "this call is end-to-end encrypted");
+    }
     if (const auto old = sessions.find({said.guild, said.user}); old != sessions.end()) {
         const auto replaced = old->second;  // it came again without a resume
         if (replaced->link != nullptr) refuse(*replaced->link, 4006, "identified elsewhere");
         end(replaced);
     }
 
-    const auto session = begin(ticket->second);
+    const auto session = begin(ticket->second, said.dave_version);
     attach(link, session);
     link.socket->send(
         voice::plain_message(2, voice::data_of(voice::Ready{session->ssrc, forwarder->port(), options.modes})));
@@ -174,8 +217,11 @@ void VoiceServer::Impl::on(VoiceLink& link, const voice::SelectProtocol& said) {
     std::ranges::generate(key, [&] { return static_cast<std::uint8_t>(session.random.bits()); });
     const std::uint64_t media_session = session.random.bits();
     forwarder->describe(session.ssrc, *mode, key);
-    session.send(4, voice::data_of(voice::SessionDescription{*mode, key, media_session}));
+    Delivery& call = call_of(session);
+    const int dave_version = call.version_for(session.dave_version);
+    session.send(4, voice::data_of(voice::SessionDescription{*mode, key, media_session, dave_version}));
     session.described = true;
+    call.join(session.ssrc, session.ticket.user, session.dave_version);  // op 25, strictly after op 4
     for_others(session, [&](const VoiceSession& other) { tell_speaking(other, session); });
 }
 
@@ -209,7 +255,23 @@ void VoiceServer::Impl::on(VoiceLink& link, const voice::Resume& said) {
     }
     attach(link, session);
     link.socket->send(voice::plain_message(9, "null"));
-    for (const std::string_view message : *missed) link.socket->send(std::string(message));
+    for (const auto* const message : *missed) session->pass_on(*message);
+}
+
+void VoiceServer::Impl::on(VoiceLink& link, const voice::ReadyForTransition& said) {
+    if (known(link)) call_of(*link.session).on_ready(link.session->ssrc, said.transition);
+}
+
+void VoiceServer::Impl::on(VoiceLink& link, const voice::InvalidCommit& said) {
+    if (known(link)) call_of(*link.session).on_invalid(link.session->ssrc, said.transition);
+}
+
+void VoiceServer::Impl::on(VoiceLink& link, const voice::DaveKeyPackage& said) {
+    if (known(link)) call_of(*link.session).on_key_package(link.session->ssrc, said.bytes);
+}
+
+void VoiceServer::Impl::on(VoiceLink& link, const voice::DaveCommit& said) {
+    if (known(link)) call_of(*link.session).on_commit(link.session->ssrc, said.bytes);
 }
 
 void VoiceServer::Impl::on(VoiceLink& /*link*/, const voice::Ignored& /*said*/) {}

@@ -35,11 +35,12 @@ struct VoiceLink {
 
 /// A voice session, from op 0 until it is over; without a link while a resume may come.
 struct VoiceSession {
-    VoiceSession(const VoiceTicket& with, std::uint32_t given, const Random& stream)
-        : ticket(with), ssrc(given), random(stream) {}
+    VoiceSession(const VoiceTicket& with, std::uint32_t given, const Random& stream, int dave)
+        : ticket(with), ssrc(given), random(stream), dave_version(dave) {}
     VoiceTicket ticket;
     std::uint32_t ssrc;
     Random random;
+    int dave_version;  ///< the newest it speaks
     Outbox outbox;
     VoiceLink* link = nullptr;
     TimerQueue::Clock::time_point lost_at;
@@ -47,15 +48,21 @@ struct VoiceSession {
     std::optional<std::int64_t> speaking;  ///< its last op 5
 
     /// Numbered, and kept for a resume.
-    void send(int op, std::string_view data) {
-        const std::string& message = outbox.number(op, data);
-        if (link != nullptr) link->socket->send(message);
+    void send(int op, std::string_view data) { pass_on(outbox.number(op, data)); }
+    void send_binary(std::uint8_t op, std::string_view body) { pass_on(outbox.number_binary(op, body)); }
+    void pass_on(const Outbox::Numbered& message) const {
+        if (link == nullptr) return;
+        if (message.binary) {
+            link->socket->send_binary(message.bytes);
+        } else {
+            link->socket->send(message.bytes);
+        }
     }
 };
 
 struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
-    Impl(net::Loop& loop, VoiceServerOptions chosen, std::unique_ptr<Forwarder> udp)
-        : options(std::move(chosen)), forwarder(std::move(udp)), later(std::make_unique<TimerQueue>(loop)) {}
+    Impl(net::Loop& on, VoiceServerOptions chosen, std::unique_ptr<Forwarder> udp)
+        : loop(on), options(std::move(chosen)), forwarder(std::move(udp)), later(std::make_unique<TimerQueue>(on)) {}
 
     using Who = std::pair<GuildId, UserId>;
     struct News {
@@ -63,6 +70,7 @@ struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
         milliseconds late_by{0};
     };
 
+    net::Loop& loop;
     VoiceServerOptions options;
     std::unique_ptr<Forwarder> forwarder;
     std::unique_ptr<TimerQueue> later;
@@ -71,6 +79,8 @@ struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
 
     std::map<Who, VoiceTicket> tickets;
     std::map<Who, std::shared_ptr<VoiceSession>> sessions;
+    std::map<std::uint32_t, VoiceSession*> by_ssrc;   ///< the same
+    std::map<Room, std::unique_ptr<Delivery>> calls;  ///< of rooms with somebody in them
     std::set<std::shared_ptr<VoiceLink>> links;
     std::set<std::uint32_t> ssrcs{0};  ///< given out, ever
     std::map<UserId, std::uint64_t> visits;
@@ -94,7 +104,11 @@ struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
 
     // ---- sessions
     VoiceSession* find(GuildId guild, UserId user);
-    std::shared_ptr<VoiceSession> begin(const VoiceTicket& ticket);
+    std::shared_ptr<VoiceSession> begin(const VoiceTicket& ticket, int dave_version);
+    Delivery& call_of(const VoiceSession& session);
+    /// Of the call in this ticket's room, or of the one that would begin there.
+    [[nodiscard]] DeliveryOptions delivery_for(const VoiceTicket& ticket) const;
+    std::unique_ptr<Delivery> begin_call(const VoiceTicket& ticket);
     /// For good: the others are told. Its connection, if any, stays open without it.
     void end(const std::shared_ptr<VoiceSession>& session);
     /// Op 5 about `speaker`, as this receiver is told of such things.
@@ -109,6 +123,10 @@ struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
     void on(VoiceLink& link, const voice::Heartbeat& said);
     void on(VoiceLink& link, const voice::Speaking& said);
     void on(VoiceLink& link, const voice::Resume& said);
+    void on(VoiceLink& link, const voice::ReadyForTransition& said);
+    void on(VoiceLink& link, const voice::InvalidCommit& said);
+    void on(VoiceLink& link, const voice::DaveKeyPackage& said);
+    void on(VoiceLink& link, const voice::DaveCommit& said);
     void on(VoiceLink& link, const voice::Ignored& said);
     void on(VoiceLink& link, const voice::Refused& said);
     /// False: nothing but identify, resume and heartbeat is for who has no session; what one says whose session is over

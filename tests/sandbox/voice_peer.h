@@ -95,7 +95,7 @@ struct MediaPeer {
     discord::UdpSocket socket;
 };
 
-/// The websocket side of a client.
+/// The websocket side of a client. A binary message is an object with "op", "seq" and "binary", which counts its bytes.
 class GatewayPeer {
   public:
     GatewayPeer(net::Loop& loop, const std::string& endpoint, const std::string& ca,
@@ -112,6 +112,7 @@ class GatewayPeer {
 
     void send(const json& message) { send_text(message.dump()); }
     void send_text(std::string text) { state_->socket->send(std::move(text)); }
+    void send_binary(std::string bytes) { state_->socket->send_binary(std::move(bytes)); }
     void drop() {
         if (state_->socket) state_->socket->drop();
     }
@@ -160,8 +161,14 @@ class GatewayPeer {
                 state->closed = closed->code;
                 co_return;
             }
-            state->got.push_back(json::parse(std::get<net::Message>(incoming).bytes, nullptr, false));
+            state->got.push_back(read(std::get<net::Message>(incoming)));
         }
+    }
+    static json read(const net::Message& message) {
+        if (!message.binary) return json::parse(message.bytes, nullptr, false);
+        const Bytes bytes(message.bytes.begin(), message.bytes.end());
+        EXPECT_GT(bytes.size(), 3U);
+        return {{"op", bytes.at(2)}, {"seq", bytes.at(0) << 8 | bytes.at(1)}, {"binary", bytes.size()}};
     }
 
     std::shared_ptr<State> state_ = std::make_shared<State>();

@@ -5,100 +5,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/tls.h"
 #include "sandbox/voice_messages.h"
-#include "voice_peer.h"
+#include "voice_server_rig.h"
 
 namespace lestapenna::sandbox {
 namespace {
 
 using test_voice::GatewayPeer;
 using test_voice::json;
+using test_voice::kAda;
+using test_voice::kBob;
+using test_voice::kChannel;
+using test_voice::kGuild;
 using test_voice::MediaPeer;
 using test_voice::run_for;
 using test_voice::run_until;
 using testing::ElementsAre;
 
-constexpr GuildId kGuild{1'090'000'000'000'000'001};
-constexpr ChannelId kChannel{1'090'000'000'000'000'002};
-constexpr UserId kAda{1'090'000'000'000'000'100}, kBob{1'090'000'000'000'000'101};
-
-const net::Certificate& certificate() {
-    static const net::Certificate made = *net::make_self_signed({"127.0.0.1", "localhost"});
-    return made;
-}
-
-struct VoiceServerTest : testing::Test {
-    net::Loop loop;
-    std::unique_ptr<VoiceServer> server;
-
+/// Without end-to-end encryption: see voice_server_dave_test.cpp.
+struct VoiceServerTest : test_voice::VoiceServerRig {
     void start(VoiceServerOptions options = {}) {
-        if (options.modes.empty()) {
-            options.modes = {discord::TransportMode::aes256_gcm, discord::TransportMode::xchacha20_poly1305};
-        }
-        auto started = VoiceServer::start(loop, certificate(), std::move(options));
-        ASSERT_TRUE(started.ok()) << started.error().message;
-        server = std::move(*started);
-    }
-    void admit(UserId user, ChannelId channel = kChannel) {
-        server->admit({kGuild, channel, user, "session-" + user.text(), "token-" + user.text(), false});
-    }
-    std::unique_ptr<GatewayPeer> connect(const std::string& target = "/?v=8") {
-        return std::make_unique<GatewayPeer>(loop, server->endpoint(), certificate().certificate_pem, target);
-    }
-    static json identify(UserId user) {
-        return {{"op", 0},
-                {"d",
-                 {{"server_id", kGuild.text()},
-                  {"user_id", user.text()},
-                  {"session_id", "session-" + user.text()},
-                  {"token", "token-" + user.text()},
-                  {"max_dave_protocol_version", 1}}}};
-    }
-    static json resume(UserId user, int seq_ack) {
-        return {{"op", 7},
-                {"d",
-                 {{"server_id", kGuild.text()},
-                  {"session_id", "session-" + user.text()},
-                  {"token", "token-" + user.text()},
-                  {"seq_ack", seq_ack}}}};
-    }
-    static json select(const std::string& mode = "aead_aes256_gcm_rtpsize") {
-        return {{"op", 1},
-                {"d", {{"protocol", "udp"}, {"data", {{"address", "127.0.0.1"}, {"port", 1}, {"mode", mode}}}}}};
-    }
-    static json speaking(int flags) { return {{"op", 5}, {"d", {{"speaking", flags}, {"delay", 0}, {"ssrc", 1}}}}; }
-    bool waits(const GatewayPeer& peer, int op, std::size_t times = 1) {
-        return run_until(loop, [&] { return peer.has(op, times); });
-    }
-    bool closes(const GatewayPeer& peer, int code) {
-        return run_until(loop, [&] { return peer.closed().has_value(); }) && peer.closed() == code;
-    }
-    /// Up to op 2.
-    std::unique_ptr<GatewayPeer> join(UserId user) {
-        admit(user);
-        auto peer = connect();
-        peer->send(identify(user));
-        EXPECT_TRUE(waits(*peer, 2));
-        return peer;
-    }
-    /// Up to op 4.
-    std::unique_ptr<GatewayPeer> join_and_select(UserId user) {
-        auto peer = join(user);
-        peer->send(select());
-        EXPECT_TRUE(waits(*peer, 4));
-        return peer;
-    }
-    /// The media side of a member that has got op 4.
-    std::unique_ptr<MediaPeer> media(const GatewayPeer& peer) {
-        const json ready = peer.got(2).back()["d"];
-        const json description = peer.got(4).back()["d"];
-        auto made =
-            std::make_unique<MediaPeer>(loop, ready["port"].get<std::uint16_t>(), ready["ssrc"].get<std::uint32_t>());
-        std::array<std::uint8_t, 32> key{};
-        std::ranges::copy(description["secret_key"].get<std::vector<std::uint8_t>>(), key.begin());
-        made->set_key(*discord::parse_transport_mode(description["mode"].get<std::string>()), key);
-        return made;
+        options.delivery.enabled = false;
+        VoiceServerRig::start(std::move(options));
     }
 };
 
@@ -158,6 +86,9 @@ TEST_F(VoiceServerTest, RefusesByTheRightCode) {
         {"data of the wrong type", {R"({"op":0,"d":7})"}, 4002},
         {"ids of the wrong type", {number.dump()}, 4002},
         {"speaking without", {known.dump(), R"({"op":5,"d":{}})"}, 4002},
+        {"ready for nothing", {known.dump(), R"({"op":23,"d":{}})"}, 4002},
+        {"invalid nothing", {known.dump(), R"({"op":31,"d":{"transition_id":65536}})"}, 4002},
+        {"ready first", {R"({"op":23,"d":{"transition_id":1}})"}, 4003},
         {"deep", {std::string(5'000, '[')}, 4002},
         {"huge", {std::string(100'000, ' ') + "{}"}, 4002},
         {"unknown op", {R"({"op":99,"d":{}})"}, 4001},
@@ -423,18 +354,33 @@ TEST(VoiceOutbox, NumbersWrapAndTheLast256AreKept) {
     Outbox outbox;
     EXPECT_TRUE(outbox.after(-1)->empty());
     EXPECT_FALSE(outbox.after(0x1'0000).has_value());
-    EXPECT_EQ(outbox.number(5, "{}"), R"({"op":5,"d":{},"seq":1})");
+    EXPECT_EQ(outbox.number(5, "{}").bytes, R"({"op":5,"d":{},"seq":1})");
     for (int i = 2; i <= 65'535; ++i) outbox.number(5, "{}");
-    EXPECT_EQ(outbox.number(13, "null"), R"({"op":13,"d":null,"seq":0})");
+    EXPECT_EQ(outbox.number(13, "null").bytes, R"({"op":13,"d":null,"seq":0})");
     outbox.number(13, "null");  // 1
     EXPECT_EQ(outbox.after(1)->size(), 0U);
     EXPECT_EQ(outbox.after(0)->size(), 1U);
     EXPECT_EQ(outbox.after(65'535)->size(), 2U);
     EXPECT_EQ(outbox.after(65'281)->size(), 256U);
-    EXPECT_EQ(outbox.after(65'281)->front(), R"({"op":5,"d":{},"seq":65282})");
+    EXPECT_EQ(outbox.after(65'281)->front()->bytes, R"({"op":5,"d":{},"seq":65282})");
     EXPECT_FALSE(outbox.after(65'280).has_value());
     EXPECT_FALSE(outbox.after(2).has_value()) << "never given";
     EXPECT_FALSE(outbox.after(-1).has_value());
+}
+
+TEST(VoiceOutbox, BinaryMessagesShareTheCount) {
+    Outbox outbox;
+    outbox.number(5, "{}");
+    const auto& binary = outbox.number_binary(27, "abc");
+    EXPECT_TRUE(binary.binary);
+    EXPECT_EQ(binary.bytes, std::string("\0\x02\x1B"
+                                        "abc",
+                                        6));
+    EXPECT_EQ(outbox.number(22, "{}").bytes, R"({"op":22,"d":{},"seq":3})");
+    const auto missed = outbox.after(1);
+    ASSERT_EQ(missed->size(), 2U);
+    EXPECT_TRUE(missed->front()->binary);
+    EXPECT_FALSE(missed->back()->binary);
 }
 
 }  // namespace
