@@ -58,7 +58,9 @@ class Group {
     [[nodiscard]] Checked<Committed> commit(std::span<const QueuedProposal> queue) const;
 
     struct Processed;
-    /// Somebody else's commit, as MLSMessage. Errors: all of them; removed: it puts us out.
+    /// Somebody else's commit, as MLSMessage. Errors: all but those of a welcome; wrong_sender for one of our own,
+    /// whose Committed::next is to be taken instead; removed: it puts us out, by a proposal of `queue` or by one of its
+    /// own.
     [[nodiscard]] Checked<Processed> process(View message, std::span<const QueuedProposal> queue,
                                              const PskLookup& psks = {}) const;
 

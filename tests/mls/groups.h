@@ -71,6 +71,31 @@ inline mls::PublicMessage said_by(const Person& person, std::variant<mls::Bytes,
     return message;
 }
 
+/// A commit of these with a path, as `person` would send it if nothing kept it from nonsense. `tree` and `extensions`
+/// are what the proposals make of the group.
+struct ByHand {
+    mls::Bytes commit;
+    mls::Secret authenticator;  ///< of the epoch it leads to
+};
+inline ByHand commit_by_hand(const Person& person, std::vector<mls::ProposalOrRef> proposals, const mls::Tree& tree,
+                             std::vector<mls::Extension> extensions) {
+    const mls::Group& group = *person.group;
+    const mls::GroupContext& before = group.context();
+    mls::GroupContext next = before;
+    ++next.epoch;
+    next.extensions = std::move(extensions);
+    auto path = mls::make_path(tree, group.self(), person.signature, next, {});
+    auto message = said_by(person, mls::Commit{std::move(proposals), std::move(path.path)});
+    const auto tag_before = mls::confirmation_tag(group.secrets().confirmation_key, before.confirmed_transcript_hash);
+    const auto interim = mls::interim_transcript_hash(before.confirmed_transcript_hash, tag_before);
+    next.tree_hash = path.tree.hash();
+    next.confirmed_transcript_hash = mls::confirmed_transcript_hash(interim, message);
+    const auto secrets = mls::next_epoch(group.secrets().init, path.result.commit_secret, {}, next);
+    message.confirmation_tag = mls::confirmation_tag(secrets.confirmation_key, next.confirmed_transcript_hash);
+    message.membership_tag = mls::membership_tag(message, before, group.secrets().membership_key);
+    return {encode(mls::Message(std::move(message))), secrets.authenticator};
+}
+
 /// Each message checked by `group`; all must be good.
 inline std::vector<mls::QueuedProposal> checked(const mls::Group& group, const std::vector<mls::Bytes>& messages) {
     std::vector<mls::QueuedProposal> queue;

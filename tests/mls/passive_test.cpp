@@ -2,6 +2,8 @@
 // everything.
 #include "passive.h"
 
+#include <iostream>
+
 #include <gtest/gtest.h>
 
 #include "mls/framing.h"

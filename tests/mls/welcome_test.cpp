@@ -1,4 +1,6 @@
 // Joining, as the official vectors have it: the layers of a welcome one by one, then whole groups.
+#include <iostream>
+
 #include <gtest/gtest.h>
 
 #include "mls/framing.h"
