@@ -27,7 +27,7 @@ class Put {
     template <class Tag, class... T>
     void choice(const std::variant<T...>& one) {
         put(static_cast<Tag>(one.index() + 1));
-        std::visit([this](const auto& value) { put(value); }, one);
+        std::visit([this](const auto& value) { this->put(value); }, one);
     }
     void check([[maybe_unused]] bool held) { assert(held); }
 
