@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "dave/session.h"
 #include "discord/backoff.h"
 #include "discord/voice_close.h"
 #include "discord/voice_session.h"
@@ -14,6 +15,11 @@ namespace {
 
 /// In a row, without having stood for VoiceTiming::steady: then rejoin, which waits in between.
 constexpr int kMostResumes = 3;
+
+VoiceOptions with_identity(VoiceOptions options) {
+    if (!options.identity) options.identity = std::make_shared<const mls::KeyPair>(mls::KeyPair::generate());
+    return options;
+}
 
 }  // namespace
 
@@ -25,7 +31,7 @@ struct Voice::Impl : std::enable_shared_from_this<Voice::Impl> {
         : loop(on),
           guild(in),
           self(me),
-          options(std::move(with)),
+          options(with_identity(std::move(with))),
           listener(&to),
           ask(std::move(gateway)),
           news(on),
@@ -75,6 +81,7 @@ struct Voice::Impl : std::enable_shared_from_this<Voice::Impl> {
     int deaf_steps = 0;
     bool speaking = false;
     bool deafened = false;
+    Encryption encryption;    // as it was told last
     std::minstd_rand random;  // jitter
 };
 
@@ -200,7 +207,7 @@ net::Task<> Voice::Impl::await_server(std::shared_ptr<Impl> me, int life, nanose
 void Voice::Impl::open_session() {
     const VoiceServer to = *std::exchange(server, std::nullopt);
     asking = false;
-    const VoiceSetting setting{loop, options, *listener, counts, deaf_steps};
+    const VoiceSetting setting{loop, options, *listener, counts, encryption, deaf_steps};
     voice::Credentials who{guild, self, session_id, to.token};
     session = std::make_shared<VoiceSession>(setting, std::move(who), to.endpoint, *in_channel, generation + 1);
     session->set_speaking(speaking);
@@ -311,6 +318,10 @@ std::uint16_t Voice::last_seq() const {
 
 bool Voice::connected() const {
     return impl_->connected();
+}
+
+bool Voice::may_speak() const {
+    return impl_->session && impl_->session->may_speak();
 }
 
 const VoiceCounts& Voice::counts() const {

@@ -30,6 +30,10 @@
 #include "net/tls.h"
 #include "rtp/packet.h"
 
+namespace lestapenna::mls {
+struct KeyPair;
+}
+
 namespace lestapenna::discord {
 
 /// Why a frame of an encrypted call stayed closed.
@@ -138,6 +142,9 @@ struct VoiceOptions {
     bool self_deaf = false;
     /// The newest version of DAVE that we say we speak: 0 is a client that knows nothing of it.
     int dave_version = dave::kProtocolVersion;
+    /// Signs for us in the groups of encrypted calls. All connections of one bot share one, so that other people see
+    /// the same key everywhere; each player of a process has its own. Null: the Voice makes one.
+    std::shared_ptr<const mls::KeyPair> identity{};
     std::size_t most_parked = 8'192;  ///< frames of all users together that may wait; 10 s of 16 people talking
     bool greet = true;  ///< speaking, five silence frames, speaking off: without it some servers sent nothing
     VoiceTiming timing{};
@@ -186,7 +193,8 @@ class Voice {
     /// Op 5. True before the first packet of a talk run, false after its silence frames.
     void set_speaking(bool speaking);
     /// Sends one Opus packet now, `timestamp` in RTP ticks of the caller's own clock; the sequence goes on by itself.
-    /// False when not connected, or the kernel did not take it.
+    /// False when not connected, or the kernel did not take it, or nobody could open it (may_speak()): but for the
+    /// silence frame nothing goes plain into an encrypted call.
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
     /// RTP sequence of the packet that was sent last; for who keeps account of them.
     [[nodiscard]] std::uint16_t last_seq() const;

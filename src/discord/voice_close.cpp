@@ -27,8 +27,8 @@ constexpr auto kRules = std::to_array<std::pair<std::uint16_t, CloseRule>>({
     {4016, {CloseAction::rejoin, kAfterOurMistake, false, "unknown encryption mode"}},
     {4017,
      {CloseAction::end, 0, false,
-      "this channel demands end-to-end encryption (DAVE), which this version does not speak yet: only channels "
-      "without it can be joined"}},
+      "this channel demands end-to-end encryption (DAVE) in a version that we do not speak, or with "
+      "VoiceOptions::dave_version 0 do not offer"}},
     {4020, {CloseAction::rejoin, kAfterOurMistake, false, "bad request"}},
     {4021, {CloseAction::rejoin, 0, true, "rate limited"}},
     {4022, {CloseAction::wait, 0, false, "the call was terminated: moved or removed"}},

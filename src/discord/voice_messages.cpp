@@ -38,7 +38,7 @@ Body session_description(const Json& data) {
     const auto mode = parse_transport_mode(json::text(data, "mode"));
     const Json& key = json::array(data, "secret_key");
     if (!mode || key.size() != kTransportKeyBytes) return Other::malformed;
-    SessionDescription description{*mode, {}};
+    SessionDescription description{*mode, {}, json::integer<std::uint16_t>(data, "dave_protocol_version").value_or(0)};
     for (std::size_t i = 0; i < key.size(); ++i) {
         const auto* byte = key[i].get_ptr<const Json::number_unsigned_t*>();
         if (byte == nullptr || *byte > 255) return Other::malformed;
@@ -81,6 +81,56 @@ Body client_disconnect(const Json& data) {
     return ClientDisconnect{*user};
 }
 
+Body prepare_transition(const Json& data) {
+    const auto version = json::integer<std::uint16_t>(data, "protocol_version");
+    const auto transition = json::integer<std::uint16_t>(data, "transition_id");
+    if (!version || !transition) return Other::malformed;
+    return Dave{PrepareTransition{*version, *transition}};
+}
+
+Body execute_transition(const Json& data) {
+    const auto transition = json::integer<std::uint16_t>(data, "transition_id");
+    if (!transition) return Other::malformed;
+    return Dave{ExecuteTransition{*transition}};
+}
+
+Body prepare_epoch(const Json& data) {
+    const auto version = json::integer<std::uint16_t>(data, "protocol_version");
+    const auto epoch = json::integer<std::uint64_t>(data, "epoch");
+    if (!version || !epoch) return Other::malformed;
+    return Dave{PrepareEpoch{*version, *epoch}};
+}
+
+using View = std::span<const std::uint8_t>;
+
+/// ExternalSender and Proposals: all of it is for MLS.
+template <class T>
+Body alone(View body) {
+    if (body.empty()) return Other::malformed;
+    return Dave{T{body}};
+}
+/// Commit and Welcome: behind the number of the transition comes what MLS made.
+template <class T>
+Body with_transition(View body) {
+    if (body.size() <= 2) return Other::malformed;
+    return Dave{T{static_cast<std::uint16_t>(body[0] << 8 | body[1]), body.subspan(2)}};
+}
+
+Body binary_body(std::uint8_t op, View body) {
+    switch (op) {
+        case 25:
+            return alone<ExternalSender>(body);
+        case 27:
+            return alone<Proposals>(body);
+        case 29:
+            return with_transition<Commit>(body);
+        case 30:
+            return with_transition<Welcome>(body);
+        default:
+            return Other::unknown;
+    }
+}
+
 Body body_of(int op, const Json& data) {
     switch (op) {
         case 2:
@@ -111,6 +161,17 @@ Body body_of(int op, const Json& data) {
         case 19:  // speed test
         case 20:  // client platform
             return Other::ignored;
+        case 21:
+            return prepare_transition(data);
+        case 22:
+            return execute_transition(data);
+        case 24:
+            return prepare_epoch(data);
+        case 25:  // these are binary
+        case 27:
+        case 29:
+        case 30:
+            return Other::malformed;
         default:
             return Other::unknown;
     }
@@ -121,6 +182,18 @@ std::string message(int op, Json data) {
     json["op"] = op;
     json["d"] = std::move(data);
     return print_json(json);
+}
+
+std::string binary_message(std::uint8_t op, View body) {
+    std::string bytes(1, static_cast<char>(op));
+    bytes.append(body.begin(), body.end());
+    return bytes;
+}
+
+std::string transition_message(int op, std::uint16_t transition) {
+    Json data = Json::object();
+    data["transition_id"] = transition;
+    return message(op, std::move(data));
 }
 
 Json credentials(const Credentials& who) {
@@ -144,15 +217,15 @@ Message parse_text(std::string_view text) {
 }
 
 Message parse_binary(std::string_view bytes) {
-    if (bytes.size() < 3) return {};
-    const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
-    return {.seq = static_cast<std::uint16_t>(byte(0) << 8 | byte(1)), .body = Other::unknown};
+    const View all(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    if (all.size() < 3) return {};
+    return {.seq = static_cast<std::uint16_t>(all[0] << 8 | all[1]), .body = binary_body(all[2], all.subspan(3))};
 }
 
-std::string identify(const Credentials& who) {
+std::string identify(const Credentials& who, int dave_version) {
     Json data = credentials(who);
     data["user_id"] = who.user.text();
-    data["max_dave_protocol_version"] = 0;
+    data["max_dave_protocol_version"] = dave_version;
     return message(0, std::move(data));
 }
 
@@ -186,6 +259,22 @@ std::string speaking(bool on, std::uint32_t ssrc) {
     data["delay"] = 0;
     data["ssrc"] = ssrc;
     return message(5, std::move(data));
+}
+
+std::string ready_for_transition(std::uint16_t transition) {
+    return transition_message(23, transition);
+}
+
+std::string invalid_commit_welcome(std::uint16_t transition) {
+    return transition_message(31, transition);
+}
+
+std::string key_package(View package) {
+    return binary_message(26, package);
+}
+
+std::string commit_welcome(View commit_welcome) {
+    return binary_message(28, commit_welcome);
 }
 
 std::array<std::uint8_t, kDiscoveryBytes> discovery_request(std::uint32_t ssrc) {

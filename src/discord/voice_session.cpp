@@ -15,7 +15,7 @@ constexpr int kGreetingFrames = 5;
 constexpr std::uint32_t kFrameTicks = 960;
 constexpr nanoseconds kFrame = milliseconds(20);
 constexpr int kMostUnanswered = 3;
-constexpr std::size_t kMostBindings = 10'000;  // a server that names more is not one
+constexpr std::size_t kMostPresent = 10'000;  // a server that names more is not one
 constexpr std::size_t kMaxMessageBytes = 1U << 20;
 
 }  // namespace
@@ -27,8 +27,24 @@ VoiceSession::VoiceSession(const VoiceSetting& setting, voice::Credentials who, 
       endpoint_(std::move(endpoint)),
       channel_(channel),
       generation_(generation),
+      frames_(std::make_shared<VoiceFrames>(who_.user, setting.options, setting.listener, setting.counts)),
       lost_(setting.loop),
-      deadline_(setting.loop) {}
+      deadline_(setting.loop) {
+    begin_encryption();
+}
+
+void VoiceSession::begin_encryption() {
+    dave_ = std::make_shared<VoiceDave>(setting_, who_.user, channel_, frames_,
+                                        [this] { return link_ ? link_->socket.get() : nullptr; });
+}
+
+void VoiceSession::set_channel(ChannelId channel) {
+    if (std::exchange(channel_, channel) == channel) return;
+    dave_->close();
+    begin_encryption();  // the group is the channel's
+    const std::vector<UserId> users(present_.begin(), present_.end());
+    dave_->on_users(users);
+}
 
 // ---- one websocket, from its opening to its loss
 
@@ -62,7 +78,8 @@ net::Task<> VoiceSession::talk(Self self, int attempt, bool resuming) {
     }
     const auto link = std::make_shared<Link>(self->setting_.loop, std::move(*connected));
     self->link_ = link;
-    link->socket->send(resuming ? voice::resume(self->who_, self->seq_ack_) : voice::identify(self->who_));
+    link->socket->send(resuming ? voice::resume(self->who_, self->seq_ack_)
+                                : voice::identify(self->who_, self->setting_.options.dave_version));
     while (self->attempt_ == attempt) {
         const net::Incoming incoming = co_await link->socket->read();
         if (self->attempt_ != attempt) co_return;
@@ -117,7 +134,16 @@ void VoiceSession::abandon() {
     }
     if (media_) media_->close();
     media_.reset();
+    frames_->close();
+    dave_->close();
     lost_.set();
+}
+
+void VoiceSession::drain() {
+    if (!was_connected_ || !media_) return;
+    const Self held = shared_from_this();
+    media_->drain();
+    frames_->drain();
 }
 
 void VoiceSession::connect_up(bool resumed) {
@@ -178,8 +204,7 @@ void VoiceSession::on(const voice::Ready& ready) {
         return std::find(ready.modes.begin(), ready.modes.end(), m) != ready.modes.end();
     });
     if (mode == wanted.end()) return lose({0, "the voice server offers no encryption that we speak"});
-    auto media =
-        VoiceMedia::open(setting_.loop, ready.server, ready.ssrc, setting_.options, setting_.listener, setting_.counts);
+    auto media = VoiceMedia::open(setting_.loop, ready.server, ready.ssrc, setting_.options, *frames_, setting_.counts);
     if (!media) return lose({0, media.error().message});
     media_ = *media;
     mode_ = *mode;
@@ -198,8 +223,12 @@ void VoiceSession::on(const voice::SessionDescription& description) {
     if (!media_) return on(voice::Other::malformed);
     media_->use_key(description.mode, description.key);
     mode_ = description.mode;
+    const bool first = !was_connected_;  // what changes later, ops 21 and 24 say
+    if (first) dave_->prepare(description.dave_version);
     if (!connected_ && !resuming_) connect_up(false);
-    if (media_) media_->take_early();  // else the listener has ended it
+    // The listener may have ended it, each time that it is called.
+    if (first && !abandoned_) dave_->on_session_description(description.dave_version);
+    if (!abandoned_) media_->take_early();
 }
 
 void VoiceSession::on(const voice::Resumed&) {
@@ -207,12 +236,9 @@ void VoiceSession::on(const voice::Resumed&) {
 }
 
 void VoiceSession::on(const voice::Speaking& speaking) {
-    if (speaking.user == who_.user || bound_.size() >= kMostBindings) return;
-    const auto [entry, is_new] = bound_.try_emplace(speaking.ssrc, speaking.user);
-    if (is_new || entry->second != speaking.user) {
-        entry->second = speaking.user;
-        emit(SsrcBound{speaking.ssrc, speaking.user});
-    }
+    if (speaking.user == who_.user) return;
+    frames_->announce(speaking.ssrc, speaking.user);
+    if (abandoned_) return;
     const BootTime now = BootClock::now();
     // At first the server names everybody who ever spoke: that is no promise of packets.
     const bool means_packets = speaking.speaking && connected_ && !deafened_ && !setting_.options.self_deaf &&
@@ -231,16 +257,22 @@ void VoiceSession::on(const voice::HeartbeatAck&) {
 }
 
 void VoiceSession::on(const voice::ClientsConnect& clients) {
+    dave_->on_users(clients.users);
     for (const UserId user : clients.users) {
-        if (abandoned_ || present_.size() >= kMostBindings) return;
+        if (abandoned_ || present_.size() >= kMostPresent) return;
         if (user != who_.user && present_.insert(user).second) emit(UserConnected{user});
     }
 }
 
 void VoiceSession::on(const voice::ClientDisconnect& client) {
     present_.erase(client.user);
-    std::erase_if(bound_, [&](const auto& binding) { return binding.second == client.user; });
+    frames_->forget(client.user);
+    dave_->on_user_left(client.user);
     emit(UserDisconnected{client.user});
+}
+
+void VoiceSession::on(const voice::Dave& message) {
+    dave_->take(message);
 }
 
 // ---- speaking
@@ -258,7 +290,9 @@ void VoiceSession::send_speaking(bool speaking) {
 
 bool VoiceSession::send(std::uint32_t timestamp, std::span<const std::uint8_t> opus) {
     greeting_ = false;
-    return was_connected_ && media_ && media_->send(timestamp, opus);
+    if (!was_connected_ || !media_) return false;
+    const auto frame = dave_->seal(opus);
+    return frame && media_->send(timestamp, *frame);
 }
 
 void VoiceSession::start_greeting() {

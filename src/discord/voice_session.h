@@ -1,11 +1,10 @@
-// One voice session: what one identify began, up to its end. Its websocket may be replaced by resumes; media, SSRC and
-// key stay. Whatever arrives late for a session that was abandoned finds nobody.
+// One voice session: what one identify began, up to its end. Its websocket may be replaced by resumes; media, SSRC, key
+// and the group of its end-to-end encryption stay. Whatever arrives late for a session that was abandoned finds nobody.
 //
 // Thread: the loop's. Ownership: Setting's references outlive it, or it is abandon()ed before.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,21 +12,14 @@
 
 #include <boost/asio/steady_timer.hpp>
 
-#include "discord/voice.h"
+#include "discord/voice_dave.h"
+#include "discord/voice_frames.h"
 #include "discord/voice_media.h"
 #include "discord/voice_messages.h"
+#include "discord/voice_setting.h"
 #include "net/websocket.h"
 
 namespace lestapenna::discord {
-
-/// What all sessions of a Voice share.
-struct VoiceSetting {
-    net::Loop& loop;
-    const VoiceOptions& options;
-    Listener& listener;
-    VoiceCounts& counts;
-    int& deaf_steps;  ///< of the watchdog, since the last voice packet
-};
 
 /// Why there is no websocket any more.
 struct SessionLoss {
@@ -52,9 +44,7 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
     [[nodiscard]] const SessionLoss& loss() const { return loss_; }
 
     /// What came before the end is heard: to be called before abandon() while somebody listens, who may end it, too.
-    void drain() const {
-        if (was_connected_ && media_) media_->drain();
-    }
+    void drain();
     /// Closes everything and calls nobody any more.
     void abandon();
 
@@ -69,8 +59,10 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
     void set_speaking(bool speaking);
     bool send(std::uint32_t timestamp, std::span<const std::uint8_t> opus);
     [[nodiscard]] std::uint16_t last_seq() const { return media_ ? media_->last_seq() : std::uint16_t{0}; }
+    /// Whether send() takes more than silence.
+    [[nodiscard]] bool may_speak() const { return connected_ && dave_->may_speak(); }
     /// Only until it is connected: a move after that is another session.
-    void set_channel(ChannelId channel) { channel_ = channel; }
+    void set_channel(ChannelId channel);
     /// A moderator deafened us, or no more: then silence means nothing.
     void set_deafened(bool deafened) { deafened_ = deafened; }
 
@@ -101,6 +93,7 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
     void send_heartbeat(Link& link);
     void send_speaking(bool speaking);
     void start_greeting();
+    void begin_encryption();
 
     void take(const voice::Message& message);
     void on(voice::Other other);
@@ -113,6 +106,7 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
     void on(const voice::Resumed&);
     void on(const voice::ClientsConnect& clients);
     void on(const voice::ClientDisconnect& client);
+    void on(const voice::Dave& message);
 
     const VoiceSetting setting_;
     const voice::Credentials who_;
@@ -124,6 +118,8 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
     int attempt_ = 0;  // of a websocket; what belongs to an older one finds another number here
     LinkPtr link_;
     std::shared_ptr<VoiceMedia> media_;
+    const std::shared_ptr<VoiceFrames> frames_;  // from media_ to the listener
+    std::shared_ptr<VoiceDave> dave_;
     std::optional<TransportMode> mode_;
     std::int32_t seq_ack_ = -1;
     bool resuming_ = false;
@@ -135,7 +131,6 @@ class VoiceSession : public std::enable_shared_from_this<VoiceSession> {
     SessionLoss loss_;
     boost::asio::steady_timer deadline_;
 
-    std::map<std::uint32_t, UserId> bound_;
     std::set<UserId> present_;
 
     bool speaking_ = false;

@@ -38,7 +38,8 @@ struct Manners {
     bool hello = true;
     bool ready = true;
     bool description = true;
-    int early_packets = 0;  ///< of SSRC 2002, sent ahead of op 4
+    std::optional<int> dave_version{};  ///< of op 4
+    int early_packets = 0;              ///< of SSRC 2002, sent ahead of op 4
     bool acks = true;
     int deaf_discoveries = 0;  ///< that many requests stay unanswered
     double heartbeat_interval_ms = 13'750;
@@ -91,6 +92,8 @@ class ScriptedVoice {
 
     // ---- what came
     [[nodiscard]] const std::vector<Json>& heard() const { return state_->heard; }
+    /// Binary ones, each from its opcode on.
+    [[nodiscard]] const std::vector<std::string>& binaries() const { return state_->binaries; }
     [[nodiscard]] std::size_t count(int op) const {
         return static_cast<std::size_t>(
             std::count_if(heard().begin(), heard().end(), [op](const Json& m) { return m.value("op", -1) == op; }));
@@ -154,6 +157,7 @@ class ScriptedVoice {
         int discoveries = 0;
         std::string target;
         std::vector<Json> heard;
+        std::vector<std::string> binaries;
         std::vector<Bytes> packets;
         std::vector<std::uint16_t> seqs;
         std::vector<std::uint16_t> closes;
@@ -175,7 +179,12 @@ class ScriptedVoice {
                 state->closes.push_back(closed->code);
                 co_return;
             }
-            const Json message = Json::parse(std::get<net::Message>(incoming).bytes);
+            const auto& came = std::get<net::Message>(incoming);
+            if (came.binary) {
+                state->binaries.push_back(came.bytes);
+                continue;
+            }
+            const Json message = Json::parse(came.bytes);
             state->heard.push_back(message);
             answer(*state, *socket, message);
         }
@@ -205,7 +214,9 @@ class ScriptedVoice {
                 for (int i = 0; i < manners.early_packets; ++i)
                     EXPECT_TRUE(state.voice(2'002, static_cast<std::uint16_t>(i), {1, 2, 3}));
                 if (!manners.description) return;
-                send(socket, {{"op", 4}, {"seq", 5}, {"d", {{"mode", mode}, {"secret_key", key}}}});
+                Json description{{"mode", mode}, {"secret_key", key}};
+                if (manners.dave_version) description["dave_protocol_version"] = *manners.dave_version;
+                send(socket, {{"op", 4}, {"seq", 5}, {"d", description}});
                 return;
             }
             case 3:
@@ -233,10 +244,20 @@ class Heard : public discord::Listener {
         rtp::Header header;
         BootTime arrival;
         Bytes payload;
+        bool parked = false;
+        std::optional<discord::Closed> closed{};
+        std::uint16_t sealed_bytes = 0;
     };
     void on_packet(const discord::VoicePacket& packet) noexcept override {
         ++packet_count;
-        if (keep) packets.push_back({packet.header, packet.arrival, {packet.payload.begin(), packet.payload.end()}});
+        if (keep) {
+            packets.push_back({packet.header,
+                               packet.arrival,
+                               {packet.payload.begin(), packet.payload.end()},
+                               packet.parked,
+                               packet.closed,
+                               packet.sealed_bytes});
+        }
         if (then) then();
     }
     void on_event(const discord::VoiceEvent& event) noexcept override {
@@ -259,7 +280,8 @@ class Heard : public discord::Listener {
     /// Kinds in order, like "Connected Disconnected".
     [[nodiscard]] std::string story() const {
         constexpr const char* kNames[] = {"Connected",        "Disconnected",  "SsrcBound", "UserConnected",
-                                          "UserDisconnected", "KernelDropped", "Moved",     "Ended"};
+                                          "UserDisconnected", "KernelDropped", "Moved",     "Encryption",
+                                          "CannotOpen",       "Ended"};
         std::string story;
         for (const auto& event : events) story += (story.empty() ? "" : " ") + std::string(kNames[event.index()]);
         return story;
@@ -276,6 +298,10 @@ inline constexpr ChannelId kChannel{700'000'000'000'000'001};
 inline constexpr ChannelId kOtherChannel{700'000'000'000'000'002};
 inline constexpr UserId kSelf{1'090'123'456'789'012'345};
 inline constexpr UserId kSpeaker{104'694'319'306'248'192};
+
+inline Json speaking(std::uint32_t ssrc, UserId user, int seq, int flags = 1) {
+    return {{"op", 5}, {"seq", seq}, {"d", {{"speaking", flags}, {"ssrc", ssrc}, {"user_id", user.text()}}}};
+}
 
 /// A Voice with a scripted voice server and a main gateway that answers op 4 as told.
 struct VoiceTable {

@@ -24,6 +24,21 @@ bool is(Other other, std::string_view text) {
     return found != nullptr && *found == other;
 }
 
+template <class T>
+T group(const Message& message) {
+    const Dave* const dave = std::get_if<Dave>(&message.body);
+    const T* const found = dave != nullptr ? std::get_if<T>(dave) : nullptr;
+    EXPECT_NE(found, nullptr);
+    return found != nullptr ? *found : T{};
+}
+/// From the server, with sequence number 7.
+std::string binary(int op, const std::string& body) {
+    return std::string("\0\7", 2) + static_cast<char>(op) + body;
+}
+std::string text(std::span<const std::uint8_t> bytes) {
+    return {bytes.begin(), bytes.end()};
+}
+
 // discord-voice.md section 12.
 TEST(VoiceMessages, ReadsTheExamples) {
     EXPECT_EQ(body<Hello>(R"({"op":8,"d":{"v":8,"heartbeat_interval":13750}})").heartbeat_interval,
@@ -57,11 +72,51 @@ TEST(VoiceMessages, ReadsTheKey) {
     text += R"(],"dave_protocol_version":1,"audio_codec":"opus","media_session_id":"x"}})";
     const auto description = body<SessionDescription>(text);
     EXPECT_EQ(description.mode, TransportMode::xchacha20_poly1305);
+    EXPECT_EQ(description.dave_version, 1);
     for (std::size_t i = 0; i < 32; ++i) EXPECT_EQ(description.key[i], i * 8);
     for (const char* wrong : {"256", "-1", "1.5", "\"1\"", "null"}) {
         std::string changed = text;
         changed.replace(changed.find("248"), 3, wrong);
         EXPECT_TRUE(is(Other::malformed, changed)) << wrong;
+    }
+}
+
+// dave.md section 3.
+TEST(VoiceMessages, ReadsWhatEndToEndEncryptionSays) {
+    const auto prepare =
+        group<PrepareTransition>(parse_text(R"({"op":21,"seq":6,"d":{"protocol_version":0,"transition_id":10}})"));
+    EXPECT_EQ(prepare.version, 0);
+    EXPECT_EQ(prepare.transition, 10);
+    EXPECT_EQ(group<ExecuteTransition>(parse_text(R"({"op":22,"d":{"transition_id":65535}})")).transition, 65'535);
+    const auto epoch =
+        group<PrepareEpoch>(parse_text(R"({"op":24,"d":{"protocol_version":1,"epoch":1,"transition_id":4}})"));
+    EXPECT_EQ(epoch.version, 1);
+    EXPECT_EQ(epoch.epoch, 1U);
+
+    const std::string sender = binary(25, "\x01\x02\x03");
+    EXPECT_EQ(parse_binary(sender).seq, 7);
+    EXPECT_EQ(text(group<ExternalSender>(parse_binary(sender)).bytes), "\x01\x02\x03");
+    const std::string proposals = binary(27, "\x01x");
+    EXPECT_EQ(text(group<Proposals>(parse_binary(proposals)).bytes), "\x01x");
+    const std::string commit = binary(29,
+                                      "\x12\x34"
+                                      "commit");
+    EXPECT_EQ(group<Commit>(parse_binary(commit)).transition, 0x1234);
+    EXPECT_EQ(text(group<Commit>(parse_binary(commit)).message), "commit");
+    const std::string welcome = binary(30, std::string("\0\0", 2) + "welcome");
+    EXPECT_EQ(group<Welcome>(parse_binary(welcome)).transition, 0);
+    EXPECT_EQ(text(group<Welcome>(parse_binary(welcome)).message), "welcome");
+}
+
+TEST(VoiceMessages, BinaryOnesWithoutABodyAreMalformedAndOthersUnknown) {
+    for (const int op : {25, 27, 29, 30}) {
+        EXPECT_EQ(std::get<Other>(parse_binary(binary(op, "")).body), Other::malformed) << op;
+    }
+    for (const int op : {29, 30}) {
+        EXPECT_EQ(std::get<Other>(parse_binary(binary(op, "xx")).body), Other::malformed) << op;
+    }
+    for (const int op : {0, 4, 21, 22, 23, 24, 26, 28, 31, 32, 255}) {
+        EXPECT_EQ(std::get<Other>(parse_binary(binary(op, "body")).body), Other::unknown) << op;
     }
 }
 
@@ -74,7 +129,7 @@ TEST(VoiceMessages, SequenceNumbersAreOptionalAndSixteenBits) {
                              R"({"op":6,"seq":null})"}) {
         EXPECT_EQ(parse_text(none).seq, std::nullopt) << none;
     }
-    EXPECT_EQ(parse_binary(std::string_view("\x00\x06\x19", 3)).seq, 6);
+    EXPECT_EQ(parse_binary(std::string_view("\x00\x06\x19", 3)).seq, 6) << "of malformed ones, too";
     EXPECT_EQ(parse_binary("\xFF\xFE\x19rest").seq, 65'534);
     EXPECT_EQ(parse_binary("\xFF\xFE").seq, std::nullopt);
     EXPECT_EQ(parse_binary("").seq, std::nullopt);
@@ -84,7 +139,7 @@ TEST(VoiceMessages, NamesWhatItDoesNotUse) {
     for (const int op : {12, 14, 15, 16, 17, 18, 19, 20}) {
         EXPECT_TRUE(is(Other::ignored, R"({"op":)" + std::to_string(op) + R"(,"d":{}})")) << op;
     }
-    for (const int op : {0, 1, 7, 10, 21, 32, 99, -1, 2'000'000'000}) {
+    for (const int op : {0, 1, 7, 10, 23, 26, 28, 31, 32, 99, -1, 2'000'000'000}) {
         EXPECT_TRUE(is(Other::unknown, R"({"op":)" + std::to_string(op) + R"(,"d":{}})")) << op;
     }
     for (const char* wrong : {"",
@@ -107,7 +162,19 @@ TEST(VoiceMessages, NamesWhatItDoesNotUse) {
                               R"({"op":8,"d":{}})",
                               R"({"op":8,"d":{"heartbeat_interval":0}})",
                               R"({"op":11,"d":{"user_ids":[{}]}})",
-                              R"({"op":13,"d":{"user_id":""}})"}) {
+                              R"({"op":13,"d":{"user_id":""}})",
+                              R"({"op":21,"d":{}})",
+                              R"({"op":21,"d":{"protocol_version":1}})",
+                              R"({"op":21,"d":{"protocol_version":-1,"transition_id":1}})",
+                              R"({"op":21,"d":{"protocol_version":1,"transition_id":65536}})",
+                              R"({"op":22,"d":{"transition_id":"1"}})",
+                              R"({"op":22,"d":[7]})",
+                              R"({"op":24,"d":{"protocol_version":1}})",
+                              R"({"op":24,"d":{"protocol_version":1,"epoch":-1}})",
+                              R"({"op":25,"d":{}})",
+                              R"({"op":27,"d":{}})",
+                              R"({"op":29,"d":{"transition_id":1}})",
+                              R"({"op":30,"d":null})"}) {
         EXPECT_TRUE(is(Other::malformed, wrong)) << wrong;
     }
 }
@@ -123,14 +190,19 @@ TEST(VoiceMessages, WritesWhatTheServerExpects) {
         EXPECT_EQ(Json::parse(text), Json::parse(expected)) << text;
     };
     same(
-        identify(who),
-        R"({"op":0,"d":{"server_id":"41","user_id":"1090","session_id":"90326b","token":"my_token","max_dave_protocol_version":0}})");
+        identify(who, 1),
+        R"({"op":0,"d":{"server_id":"41","user_id":"1090","session_id":"90326b","token":"my_token","max_dave_protocol_version":1}})");
     same(resume(who, 40), R"({"op":7,"d":{"server_id":"41","session_id":"90326b","token":"my_token","seq_ack":40}})");
     same(
         select_protocol(*UdpAddress::parse("198.51.100.7", 47'057), TransportMode::aes256_gcm),
         R"({"op":1,"d":{"protocol":"udp","data":{"address":"198.51.100.7","port":47057,"mode":"aead_aes256_gcm_rtpsize"}}})");
     same(heartbeat(1'501'184'119'561, -1), R"({"op":3,"d":{"t":1501184119561,"seq_ack":-1}})");
     same(speaking(true, 1001), R"({"op":5,"d":{"speaking":1,"delay":0,"ssrc":1001}})");
+    same(ready_for_transition(10), R"({"op":23,"d":{"transition_id":10}})");
+    same(invalid_commit_welcome(32), R"({"op":31,"d":{"transition_id":32}})");
+    const test::Bytes body{0, 1, 0, 2};
+    EXPECT_EQ(key_package(body), std::string("\x1A\0\1\0\2", 5));
+    EXPECT_EQ(commit_welcome(body), std::string("\x1C\0\1\0\2", 5));
 }
 
 // discord-voice.md section 5.

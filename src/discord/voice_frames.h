@@ -1,0 +1,105 @@
+// The frames of one voice session on their way from the socket to the listener, and whose they are. In a clear call
+// they pass through untouched, by SSRC; in an encrypted one each is opened with the keys of its sender, waits in the
+// Parking for as long as that may still succeed, or is handed on closed.
+//
+// Whose an SSRC is: in a clear call the server's word (op 5) is enough, and is passed on at once. In an encrypted one a
+// word is only where to try first: a source is its sender's once a frame of it has opened with that sender's key, and
+// only then SsrcBound is said (or when something of it stays closed: then nothing of it is audio). So nothing is ever
+// recorded under a name that somebody only claims. An SSRC that nobody announced is found by trying all keys.
+//
+// Thread: the loop's. Ownership: held by a shared_ptr; listener and counts outlive it, or it is close()d before; the
+// listener may close it from within a call. Hot path: no allocation, no lock, no log.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dave/receiver.h"
+#include "discord/parking.h"
+#include "discord/voice.h"
+
+namespace lestapenna::discord {
+
+inline constexpr seconds kParkedFor{10};     ///< from a frame's arrival
+inline constexpr seconds kUnannounced{1};    ///< op 5 may be that late; then all keys are tried
+inline constexpr unsigned kMostClosed = 36;  ///< in a row are usual while members change (dave.md section 4.7)
+
+class VoiceFrames final : public Listener, public std::enable_shared_from_this<VoiceFrames> {
+  public:
+    VoiceFrames(UserId self, const VoiceOptions& options, Listener& to, VoiceCounts& counts);
+
+    // ---- what the voice server says
+    void announce(std::uint32_t ssrc, UserId user);  ///< op 5
+    void forget(UserId user);                        ///< op 13
+
+    // ---- what the group says
+    /// The call is encrypted from now on, or about to be.
+    void expect_sealed();
+    /// It is not any more: what was on its way may still be.
+    void expect_clear(BootTime now);
+    /// Clear frames are taken until then, besides.
+    void pass_clear_until(BootTime until);
+    void begin_epoch(std::vector<dave::BaseSecret> keys, BootTime now);
+
+    // ---- from the socket
+    void on_packet(const VoicePacket& packet) noexcept override;
+    void on_event(const VoiceEvent& event) noexcept override;
+
+    /// About four times a second in an encrypted call: lets go of what has waited long enough, and finds out whose the
+    /// unannounced sources are.
+    void tick(BootTime now);
+    /// Hands on all that is parked: the session ends.
+    void drain();
+    void close() { closed_ = true; }
+
+    /// A sender of whom more than kMostClosed frames in a row did not open.
+    struct Failing {
+        UserId user;
+        BootTime since;
+        bool others_heard = false;  ///< just now: what is wrong is the sender's, and not our keys
+    };
+    /// One whom nobody else is heard beside, if there is one.
+    [[nodiscard]] std::optional<Failing> failing(BootTime now) const;
+    /// A transition is under way: what did not open so far means nothing.
+    void forgive();
+
+  private:
+    struct Source {
+        UserId user;                 ///< whose it is said to be, or is
+        std::optional<UserId> said;  ///< to the listener
+        bool proven = false;         ///< a frame of it has opened
+        BootTime said_at = BootTime::min();
+        unsigned failed = 0;  ///< in a row
+        BootTime failing_since{};
+        BootTime opened = BootTime::min();  ///< the last one
+    };
+    Source* find(std::uint32_t ssrc);
+    Source* find_or_add(std::uint32_t ssrc, UserId user);
+    void say(std::uint32_t ssrc, Source& source, UserId user);
+    void say_all();
+    dave::Opened open(const Source* source, std::span<const std::uint8_t> frame, BootTime arrival);
+    void take(const VoicePacket& packet);
+    void hand_on_opened(Source* source, const VoicePacket& packet);
+    void hand_on_clear(Source* source, const VoicePacket& packet);
+    void hand_on_closed(const rtp::Header& header, BootTime arrival, std::size_t bytes, Closed why, bool parked);
+    void wait_for_key(Source* source, const VoicePacket& packet, Closed why);
+    void retry(std::uint32_t ssrc);
+    void try_again(Parking::Place place);
+    void expire(std::uint32_t ssrc, BootTime before);
+    [[nodiscard]] std::optional<UserId> sender_of(std::uint32_t ssrc);
+
+    const UserId self_;
+    Listener* const listener_;
+    VoiceCounts* const counts_;
+    bool closed_ = false;
+    BootTime sealed_until_ = BootTime::min();  // what arrives later is in the clear
+    BootTime clear_until_ = BootTime::min();   // until then clear frames are taken, too
+    dave::Receiver receiver_;
+    Parking parking_;
+    std::map<std::uint32_t, Source> sources_;
+};
+
+}  // namespace lestapenna::discord

@@ -1,0 +1,448 @@
+// The frames of an encrypted call, sealed with keys that no group has agreed on: what is opened, what waits, what stays
+// closed, and under whose name.
+#include "discord/voice_frames.h"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "allocations.h"
+#include "dave/sender.h"
+#include "scripted_voice.h"
+
+namespace lestapenna::discord {
+namespace {
+
+using test::Bytes;
+using test::Heard;
+using test::kSelf;
+
+constexpr UserId kAnna{204'255'221'017'214'977};
+constexpr UserId kBruno{104'694'319'306'248'192};
+constexpr UserId kMallory{333'694'319'306'248'192};
+
+mls::Secret secret_of(UserId user, int epoch) {
+    mls::Secret secret(16);
+    for (std::size_t i = 0; i < 8; ++i) secret[i] = static_cast<std::uint8_t>(user.value >> (8 * i));
+    secret[15] = static_cast<std::uint8_t>(epoch);
+    return secret;
+}
+
+/// One who speaks, with a key of its own in each epoch.
+class Speaker {
+  public:
+    Speaker(std::uint32_t ssrc, UserId user) : ssrc_(ssrc), user_(user) { enter(1); }
+    void enter(int epoch) { sender_.emplace(dave::BaseSecret{user_, secret_of(user_, epoch)}); }
+    Bytes frame() {
+        Bytes frame;
+        sender_->seal(opus(), frame);
+        return frame;
+    }
+    [[nodiscard]] Bytes opus() const { return {0x78, static_cast<std::uint8_t>(seq_), 1, 2, 3}; }
+    [[nodiscard]] std::uint32_t ssrc() const { return ssrc_; }
+    rtp::Header header() {
+        return {.marker = false, .payload_type = 120, .seq = seq_++, .timestamp = 0, .ssrc = ssrc_};
+    }
+
+  private:
+    std::uint32_t ssrc_;
+    UserId user_;
+    std::uint16_t seq_ = 0;
+    std::optional<dave::Sender> sender_;
+};
+
+class VoiceFramesTest : public testing::Test {
+  protected:
+    VoiceFramesTest() { frames->expect_sealed(); }
+    ~VoiceFramesTest() override { frames->close(); }
+
+    void epoch(int number, std::initializer_list<UserId> members) {
+        std::vector<dave::BaseSecret> keys;
+        for (const UserId user : members) keys.push_back({user, secret_of(user, number)});
+        frames->begin_epoch(std::move(keys), now);
+    }
+    void hear(const rtp::Header& header, const Bytes& frame) {
+        const VoicePacket packet{header, now, frame};
+        frames->on_packet(packet);
+        now += milliseconds(20);
+    }
+    void say(Speaker& speaker) {
+        const Bytes frame = speaker.frame();
+        hear(speaker.header(), frame);
+    }
+    void say(Speaker& speaker, int times) {
+        for (int i = 0; i < times; ++i) say(speaker);
+    }
+    void wait(nanoseconds time) {
+        for (const BootTime end = now + time; now < end; now += milliseconds(250)) frames->tick(now);
+    }
+    [[nodiscard]] std::size_t opened() const {
+        return static_cast<std::size_t>(std::count_if(heard.packets.begin(), heard.packets.end(),
+                                                      [](const Heard::Packet& packet) { return !packet.closed; }));
+    }
+    [[nodiscard]] std::uint64_t closed(Closed why) const { return counts.closed[static_cast<std::size_t>(why)]; }
+    [[nodiscard]] std::vector<UserId> bound(std::uint32_t ssrc) const {
+        std::vector<UserId> users;
+        for (const auto& event : heard.events) {
+            const auto* binding = std::get_if<SsrcBound>(&event);
+            if (binding != nullptr && binding->ssrc == ssrc) users.push_back(binding->user);
+        }
+        return users;
+    }
+
+    VoiceOptions options;
+    VoiceCounts counts;
+    Heard heard;
+    BootTime now = BootClock::now();
+    std::shared_ptr<VoiceFrames> frames = std::make_shared<VoiceFrames>(kSelf, options, heard, counts);
+    Speaker anna{1, kAnna};
+    Speaker bruno{2, kBruno};
+};
+
+TEST_F(VoiceFramesTest, OpensWhatMembersSayAndBindsThemByIt) {
+    frames->announce(1, kAnna);
+    EXPECT_TRUE(bound(1).empty()) << "a word is no proof";
+    epoch(1, {kAnna, kBruno});
+    const Bytes said = anna.opus();
+    say(anna);
+    ASSERT_EQ(heard.packets.size(), 1U);
+    EXPECT_EQ(heard.packets[0].payload, said);
+    EXPECT_FALSE(heard.packets[0].parked);
+    EXPECT_FALSE(heard.packets[0].closed);
+    EXPECT_EQ(heard.story(), "SsrcBound");
+    EXPECT_EQ(bound(1), std::vector{kAnna});
+    frames->announce(1, kAnna);
+    say(anna, 99);
+    EXPECT_EQ(opened(), 100U);
+    EXPECT_EQ(bound(1).size(), 1U);
+    EXPECT_EQ(counts.parked, 0U);
+}
+
+TEST_F(VoiceFramesTest, WhatOutrunsItsKeyWaitsForItInOrder) {
+    frames->announce(1, kAnna);
+    const BootTime first = now;
+    say(anna, 100);
+    EXPECT_TRUE(heard.packets.empty());
+    EXPECT_EQ(counts.parked, 100U);
+    epoch(1, {kAnna});
+    ASSERT_EQ(heard.packets.size(), 100U);
+    for (std::uint16_t i = 0; i < 100; ++i) {
+        EXPECT_EQ(heard.packets[i].header.seq, i);
+        EXPECT_EQ(heard.packets[i].arrival, first + milliseconds(20 * i));
+        EXPECT_TRUE(heard.packets[i].parked);
+    }
+    say(anna);
+    EXPECT_FALSE(heard.packets.back().parked);
+}
+
+TEST_F(VoiceFramesTest, BetweenEpochsNothingIsLost) {
+    frames->announce(1, kAnna);
+    frames->announce(2, kBruno);
+    epoch(1, {kAnna, kBruno});
+    say(anna, 10);
+    say(bruno, 10);
+    bruno.enter(2);  // it was quicker than we
+    say(anna, 5);
+    say(bruno, 5);
+    EXPECT_EQ(opened(), 25U);
+    epoch(2, {kAnna, kBruno});
+    EXPECT_EQ(opened(), 30U);
+    say(anna, 5);  // it was slower
+    EXPECT_EQ(opened(), 35U);
+    anna.enter(2);
+    say(anna, 5);
+    EXPECT_EQ(opened(), 40U);
+    EXPECT_EQ(heard.packets.size(), 40U);
+}
+
+TEST_F(VoiceFramesTest, WhatNobodyAnnouncedIsFoundByTryingAfterASecond) {
+    epoch(1, {kAnna, kBruno});
+    say(bruno, 20);
+    frames->tick(now);
+    EXPECT_EQ(heard.packets.size(), 0U) << "op 5 may still come";
+    wait(seconds(1));
+    EXPECT_EQ(bound(2), std::vector{kBruno});
+    EXPECT_EQ(opened(), 20U);
+    say(bruno);
+    EXPECT_EQ(opened(), 21U);
+    EXPECT_FALSE(heard.packets.back().parked);
+}
+
+TEST_F(VoiceFramesTest, AnAnnouncementThatComesLateIsEnough) {
+    epoch(1, {kAnna, kBruno});
+    say(bruno, 20);
+    frames->announce(2, kBruno);
+    EXPECT_EQ(opened(), 20U);
+}
+
+TEST_F(VoiceFramesTest, ALieAboutASourceNamesNobody) {
+    frames->announce(2, kAnna);  // it is Bruno's
+    epoch(1, {kAnna, kBruno});
+    say(bruno, 20);
+    EXPECT_TRUE(heard.packets.empty());
+    wait(seconds(2));
+    EXPECT_EQ(bound(2), std::vector{kBruno}) << "his key has opened it";
+    EXPECT_EQ(opened(), 20U);
+    frames->announce(2, kAnna);
+    say(bruno, 20);
+    EXPECT_EQ(opened(), 40U);
+    EXPECT_EQ(bound(2), std::vector{kBruno});
+}
+
+TEST_F(VoiceFramesTest, ALieAboutASourceWithoutAKeyNamesNobodyEither) {
+    frames->announce(2, kAnna);
+    epoch(1, {kAnna});
+    say(bruno, 20);
+    wait(seconds(11));
+    EXPECT_EQ(opened(), 0U);
+    EXPECT_EQ(closed(Closed::forged), 20U);
+    // What was closed counts as hers, and is no audio; what his key opens is his.
+    epoch(2, {kAnna, kBruno});
+    bruno.enter(2);
+    say(bruno, 20);
+    wait(seconds(2));
+    EXPECT_EQ(opened(), 20U);
+    EXPECT_EQ(bound(2), (std::vector{kAnna, kBruno}));
+    for (const auto& packet : heard.packets) EXPECT_TRUE(packet.parked) << "so that a journal gives it to him";
+}
+
+TEST_F(VoiceFramesTest, WhatStaysClosedIsHandedOnWithItsReason) {
+    struct Case {
+        std::uint32_t ssrc;
+        std::optional<UserId> announced;
+        Closed why;
+    };
+    epoch(1, {kAnna});
+    for (const Case& one :
+         {Case{10, std::nullopt, Closed::no_user}, Case{11, kBruno, Closed::no_key}, Case{12, kAnna, Closed::forged}}) {
+        heard.packets.clear();
+        if (one.announced) frames->announce(one.ssrc, *one.announced);
+        Speaker mallory(one.ssrc, kMallory);
+        const BootTime arrival = now;
+        const Bytes frame = mallory.frame();
+        say(mallory);
+        wait(milliseconds(9'750));
+        EXPECT_TRUE(heard.packets.empty());
+        wait(milliseconds(500));
+        ASSERT_EQ(heard.packets.size(), 1U);
+        const Heard::Packet& packet = heard.packets[0];
+        EXPECT_EQ(packet.closed, one.why);
+        EXPECT_TRUE(packet.parked);
+        EXPECT_TRUE(packet.payload.empty());
+        EXPECT_EQ(packet.sealed_bytes, frame.size());
+        EXPECT_EQ(packet.header.ssrc, one.ssrc);
+        EXPECT_EQ(packet.arrival, arrival);
+        EXPECT_EQ(closed(one.why), 1U);
+        EXPECT_EQ(bound(one.ssrc).size(), one.announced ? 1U : 0U) << "it is counted for whom it is said to be of";
+    }
+    EXPECT_EQ(counts.parked, 3U);
+}
+
+TEST_F(VoiceFramesTest, PlainFramesStayClosedButForSilence) {
+    frames->announce(1, kAnna);
+    epoch(1, {kAnna});
+    const Bytes silence{0xF8, 0xFF, 0xFE};
+    hear(anna.header(), silence);
+    EXPECT_TRUE(heard.packets.empty()) << "proves nothing";
+    say(anna);
+    hear(anna.header(), silence);
+    ASSERT_EQ(heard.packets.size(), 2U);
+    EXPECT_EQ(heard.packets[1].payload, silence);
+    hear(anna.header(), {0x78, 1, 2, 3});
+    hear({.marker = false, .payload_type = 120, .seq = 1, .timestamp = 0, .ssrc = 99}, {0x78, 1, 2, 3});
+    ASSERT_EQ(heard.packets.size(), 4U) << "at once";
+    for (const std::size_t i : {2U, 3U}) {
+        EXPECT_EQ(heard.packets[i].closed, Closed::plain);
+        EXPECT_FALSE(heard.packets[i].parked);
+        EXPECT_EQ(heard.packets[i].sealed_bytes, 4U);
+        EXPECT_TRUE(heard.packets[i].payload.empty());
+    }
+    EXPECT_EQ(closed(Closed::plain), 2U);
+}
+
+TEST_F(VoiceFramesTest, ReplaysAreCountedAndDropped) {
+    frames->announce(1, kAnna);
+    const Bytes frame = anna.frame();
+    const rtp::Header header = anna.header();
+    hear(header, frame);
+    hear(header, frame);
+    epoch(1, {kAnna});
+    EXPECT_EQ(opened(), 1U);
+    EXPECT_EQ(counts.replayed, 1U);
+    hear(header, frame);
+    EXPECT_EQ(opened(), 1U);
+    EXPECT_EQ(counts.replayed, 2U);
+}
+
+TEST_F(VoiceFramesTest, GarbageOfOneDoesNotHurtOthers) {
+    frames->announce(1, kAnna);
+    frames->announce(2, kBruno);
+    frames->announce(3, kMallory);
+    epoch(1, {kAnna, kMallory});
+    Speaker garbage(3, kBruno);  // sealed with a key that is not hers
+    for (int i = 0; i < 5'000; ++i) {
+        const Bytes frame = garbage.frame();
+        frames->on_packet(VoicePacket{garbage.header(), now, frame});
+    }
+    EXPECT_EQ(closed(Closed::overflow), 5'000U - kMostOfOneSource);
+    say(anna, 50);
+    say(bruno, 400);  // waits for its key
+    EXPECT_EQ(opened(), 50U);
+    epoch(2, {kAnna, kBruno, kMallory});
+    EXPECT_EQ(opened(), 50U);
+    bruno.enter(2);
+    say(bruno, 50);
+    EXPECT_EQ(opened(), 100U);
+    EXPECT_EQ(closed(Closed::overflow), 5'000U - kMostOfOneSource) << "none of Bruno's";
+}
+
+TEST_F(VoiceFramesTest, WhoDoesNotOpenIsNamedOnceItLasts) {
+    frames->announce(1, kAnna);
+    frames->announce(2, kBruno);
+    epoch(1, {kAnna, kBruno});
+    say(anna, 10);
+    say(bruno, 10);
+    bruno.enter(2);
+    const BootTime since = now;
+    say(bruno, 36);
+    EXPECT_FALSE(frames->failing(now));
+    say(bruno);
+    ASSERT_TRUE(frames->failing(now));
+    EXPECT_EQ(frames->failing(now)->user, kBruno);
+    EXPECT_EQ(frames->failing(now)->since, since);
+    EXPECT_TRUE(frames->failing(now)->others_heard);
+    now += seconds(3);
+    EXPECT_FALSE(frames->failing(now)->others_heard) << "not for a while";
+    // Of two, the one that speaks for a fault of ours.
+    anna.enter(2);
+    say(anna, 40);
+    EXPECT_FALSE(frames->failing(now)->others_heard);
+    frames->forgive();
+    EXPECT_FALSE(frames->failing(now));
+    say(bruno, 36);
+    epoch(2, {kAnna, kBruno});
+    say(bruno, 36);
+    EXPECT_FALSE(frames->failing(now));
+}
+
+TEST_F(VoiceFramesTest, AtTheEndAllIsHandedOn) {
+    frames->announce(1, kAnna);
+    say(anna, 5);
+    say(bruno, 5);
+    frames->drain();
+    EXPECT_EQ(heard.packets.size(), 10U);
+    EXPECT_EQ(closed(Closed::no_key), 5U);
+    EXPECT_EQ(closed(Closed::no_user), 5U);
+    frames->drain();
+    EXPECT_EQ(heard.packets.size(), 10U);
+}
+
+TEST_F(VoiceFramesTest, WhileAVersionChangesClearAndSealedFramesAreTaken) {
+    frames->announce(1, kAnna);
+    frames->announce(2, kBruno);
+    epoch(1, {kAnna, kBruno});
+    say(anna);
+    frames->pass_clear_until(BootTime::max());  // op 21
+    hear(anna.header(), {0x78, 1});
+    say(anna);
+    EXPECT_EQ(opened(), 3U);
+    hear(bruno.header(), {0x78, 2});
+    EXPECT_EQ(bound(2), std::vector{kBruno}) << "in the clear his word is all there is";
+    frames->expect_clear(now);  // op 22
+    say(anna);                  // still on its way
+    EXPECT_EQ(opened(), 5U);
+    wait(seconds(11));
+    hear(anna.header(), {0x78, 1, 0xFA, 0xFA});
+    hear({.marker = false, .payload_type = 120, .seq = 1, .timestamp = 0, .ssrc = 99}, {0x78});
+    EXPECT_EQ(opened(), 7U);
+    EXPECT_EQ(heard.packets.size(), 7U);
+    frames->announce(77, kMallory);
+    EXPECT_EQ(bound(77), std::vector{kMallory}) << "at once, as in every clear call";
+}
+
+TEST_F(VoiceFramesTest, WhoWasAnnouncedInAnEncryptedCallIsBoundWhenItBecomesClear) {
+    frames->announce(1, kAnna);
+    EXPECT_TRUE(heard.events.empty());
+    frames->pass_clear_until(BootTime::max());
+    frames->expect_clear(now);
+    wait(seconds(11));
+    EXPECT_EQ(bound(1), std::vector{kAnna});
+}
+
+TEST_F(VoiceFramesTest, MayBeClosedByItsListenerAtAnyTime) {
+    for (std::size_t after = 1; after < 12; ++after) {
+        Heard other;
+        auto mine = std::make_shared<VoiceFrames>(kSelf, options, other, counts);
+        mine->expect_sealed();
+        std::size_t told = 0;
+        other.then = [&] {
+            if (++told != after) return;
+            mine->drain();
+            mine->close();
+            mine.reset();
+        };
+        VoiceFrames* const frames_then = mine.get();
+        frames_then->announce(1, kAnna);
+        Speaker speaker(1, kAnna);
+        for (int i = 0; i < 5; ++i) {
+            const Bytes frame = speaker.frame();
+            frames_then->on_packet(VoicePacket{speaker.header(), now, frame});
+        }
+        std::vector<dave::BaseSecret> keys;
+        keys.push_back({kAnna, secret_of(kAnna, 1)});
+        frames_then->begin_epoch(std::move(keys), now);
+        EXPECT_EQ(other.packets.size(), after == 1 ? 4U : 5U) << "all of it, but for the one in hand";
+        if (mine) mine->close();
+    }
+}
+
+TEST_F(VoiceFramesTest, NothingIsAllocatedPerPacket) {
+    frames->announce(1, kAnna);
+    frames->announce(2, kBruno);
+    epoch(1, {kAnna});
+    heard.keep = false;
+    std::vector<std::pair<rtp::Header, Bytes>> packets;
+    for (int i = 0; i < 500; ++i) {
+        packets.emplace_back(anna.header(), anna.frame());
+        packets.emplace_back(bruno.header(), bruno.frame());  // is parked
+    }
+    const auto run = [&](std::size_t from, std::size_t to) {
+        for (std::size_t i = from; i < to; ++i) {
+            frames->on_packet(VoicePacket{packets[i].first, now, packets[i].second});
+            now += milliseconds(10);
+        }
+    };
+    run(0, 400);
+    wait(seconds(11));  // those of Bruno are let go of
+    const std::uint64_t before = test::allocations();
+    run(400, 800);
+    EXPECT_EQ(test::allocations(), before);
+    EXPECT_EQ(counts.parked, 400U);
+}
+
+TEST_F(VoiceFramesTest, NoFrameIsTooMuch) {
+    constexpr unsigned kSeed = 7;
+    std::mt19937 random(kSeed);
+    frames->announce(1, kAnna);
+    epoch(1, {kAnna});
+    for (int i = 0; i < 20'000; ++i) {
+        Bytes frame = anna.frame();
+        if (i % 3 == 0) frame.resize(random() % 40);
+        for (int change = 0; change < 3 && !frame.empty(); ++change) {
+            frame[random() % frame.size()] = static_cast<std::uint8_t>(random());
+        }
+        if (frame.empty()) continue;  // open_datagram rejects it
+        hear({.marker = false,
+              .payload_type = 120,
+              .seq = 1,
+              .timestamp = 0,
+              .ssrc = static_cast<std::uint32_t>(random() % 4)},
+             frame);
+        if (i % 50 == 0) frames->tick(now);
+    }
+    frames->drain();
+    EXPECT_EQ(counts.closed[0], 0U);
+}
+
+}  // namespace
+}  // namespace lestapenna::discord
