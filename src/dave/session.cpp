@@ -124,7 +124,7 @@ Actions Session::on_prepare_epoch(int version, std::uint64_t epoch) {
 }
 
 Actions Session::on_external_sender(mls::View bytes) {
-    if (std::ranges::equal(bytes, external_sender_)) return {};
+    if (!extensions_.empty() && std::ranges::equal(bytes, external_sender_)) return {};
     auto extensions = current_ ? Reject::wrong_sender : extensions_for(bytes);
     if (!extensions) return {Refused{"external sender", extensions.error()}};
     external_sender_ = mls::to_bytes(bytes);
