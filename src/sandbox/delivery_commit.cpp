@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "dave/rules.h"
 #include "sandbox/delivery_impl.h"
 
 namespace lestapenna::sandbox {
@@ -39,7 +40,7 @@ void Delivery::on_commit(MemberKey from, std::string_view commit_welcome) {
 
 // Late is what was right when it was made: of an epoch that has ended, of proposals that were taken back.
 Delivery::Impl::Verdict Delivery::Impl::judge(MemberKey from, const ClientCommit& commit) const {
-    if (commit.group_id != group_id_of(channel)) return Verdict::wrong;
+    if (commit.group_id != dave::group_id_of(channel)) return Verdict::wrong;
     const bool is_over = std::ranges::any_of(commit.refs, [this](const auto& ref) { return over.contains(ref); });
     if (is_over || commit.epoch < epoch) return Verdict::late;
     if (!round || !round->told.contains(from) || commit.epoch != epoch) return Verdict::wrong;
@@ -69,7 +70,7 @@ bool Delivery::Impl::complete(MemberKey from, const ClientCommit& commit) const 
     if (!commit.path) return !removes;
     const mls::Bytes& key =
         epoch > 0 ? leaves[*member.leaf]->signature_key : member.package->package.leaf.signature_key;
-    return path_is_of(commit, key, identity_of(member.user));
+    return path_is_of(commit, key, dave::identity_of(member.user));
 }
 
 bool Delivery::Impl::winner_may_still_come(MemberKey instead_of) const {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "dave/rules.h"
 #include "mls/framing.h"
 #include "mls/tree.h"
 
@@ -12,12 +13,6 @@ namespace lestapenna::sandbox {
 namespace {
 
 constexpr mls::Lifetime kForEver{0, std::numeric_limits<std::uint64_t>::max()};
-
-mls::Bytes big_endian(std::uint64_t value) {
-    mls::Writer writer;
-    writer.u64(value);
-    return mls::to_bytes(writer.bytes());
-}
 
 /// The only form of proposal in a commit that goes through.
 std::optional<std::vector<mls::ProposalRef>> references(const std::vector<mls::ProposalOrRef>& proposals) {
@@ -33,14 +28,6 @@ std::optional<std::vector<mls::ProposalRef>> references(const std::vector<mls::P
 
 }  // namespace
 
-mls::Bytes group_id_of(ChannelId channel) {
-    return big_endian(channel.value);
-}
-
-mls::Bytes identity_of(UserId user) {
-    return big_endian(user.value);
-}
-
 // The identity is nobody's business; libdave's own tests use these four bytes.
 mls::Bytes ProposalSigner::external_sender() const {
     mls::ExternalSender sender;
@@ -51,7 +38,7 @@ mls::Bytes ProposalSigner::external_sender() const {
 
 SignedProposal ProposalSigner::propose(ChannelId group, std::uint64_t epoch, const mls::Proposal& proposal) const {
     mls::PublicMessage message;
-    message.content.group_id = group_id_of(group);
+    message.content.group_id = dave::group_id_of(group);
     message.content.epoch = epoch;
     message.content.sender = {mls::SenderType::external, 0};
     message.content.content = proposal;
@@ -95,7 +82,8 @@ std::optional<mls::KeyPackage> read_key_package(mls::View bytes, UserId user) {
     }
     if (!package || package->leaf.source != mls::LeafSource::key_package) return std::nullopt;
     const bool ours = package->leaf.credential.type == mls::Credential::kBasic &&
-                      package->leaf.credential.identity == identity_of(user) && package->leaf.lifetime == kForEver;
+                      package->leaf.credential.identity == dave::identity_of(user) &&
+                      package->leaf.lifetime == kForEver;
     if (!ours || !mls::check_key_package(*package)) return std::nullopt;
     return package;
 }

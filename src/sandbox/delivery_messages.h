@@ -22,10 +22,6 @@ inline std::string text_of(mls::View bytes) {
     return {bytes.begin(), bytes.end()};
 }
 
-/// Eight bytes, big-endian: what a group is called, and what a member's credential says.
-mls::Bytes group_id_of(ChannelId channel);
-mls::Bytes identity_of(UserId user);
-
 struct SignedProposal {
     mls::Bytes message;  ///< MLSMessage
     mls::ProposalRef ref;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "dave/rules.h"
 #include "mls/group.h"
 #include "sandbox/delivery_impl.h"
 
@@ -19,7 +20,7 @@ mls::Proposal proposal_of(const mls::KeyPackage* add, std::uint32_t leaf) {
 mls::KeyPackage package_of_nobody() {
     constexpr UserId kNobody{1};
     constexpr mls::Lifetime kForEver{0, std::numeric_limits<std::uint64_t>::max()};
-    return mls::make_key_package(mls::KeyPair::generate(), identity_of(kNobody), kForEver).package;
+    return mls::make_key_package(mls::KeyPair::generate(), dave::identity_of(kNobody), kForEver).package;
 }
 
 }  // namespace
