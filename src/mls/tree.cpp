@@ -41,6 +41,19 @@ bool ascend(const std::vector<LeafIndex>& leaves) {
     return std::ranges::adjacent_find(leaves, std::greater_equal()) == leaves.end();
 }
 
+/// Whether what is at `at` may be there.
+bool fits(NodeIndex at, const TreeNodes& nodes) {
+    const auto& node = nodes[at.value];
+    if (!node) return true;
+    if (is_leaf(at)) return std::holds_alternative<LeafNode>(*node);
+    const auto* const parent = std::get_if<ParentNode>(&*node);
+    if (parent == nullptr || !ascend(parent->unmerged_leaves)) return false;
+    return std::ranges::all_of(parent->unmerged_leaves, [&](LeafIndex leaf) {
+        return leaf.value <= nodes.size() / 2 && is_below(node_of(leaf), at) && node_of(leaf).value < nodes.size() &&
+               nodes[node_of(leaf).value];
+    });
+}
+
 }  // namespace
 
 Tree::Tree(LeafNode first) {
@@ -51,21 +64,13 @@ Checked<Tree> Tree::from(TreeNodes nodes) {
     if (nodes.empty() || !nodes.back() || nodes.size() > kMaxTreeNodes) return Reject::malformed;
     std::uint32_t leaves = 1;
     while (node_count(leaves) < nodes.size()) leaves *= 2;
-
+    for (NodeIndex at; at.value < nodes.size(); ++at.value) {
+        if (!fits(at, nodes)) return Reject::malformed;
+    }
     Tree tree;
     tree.nodes_.resize(node_count(leaves));
-    for (std::uint32_t i = 0; i < nodes.size(); ++i) {
-        if (!nodes[i]) continue;
-        const NodeIndex at{i};
-        if (is_leaf(at) != std::holds_alternative<LeafNode>(*nodes[i])) return Reject::malformed;
-        if (!is_leaf(at)) {
-            const auto& unmerged = std::get<ParentNode>(*nodes[i]).unmerged_leaves;
-            const auto is_one_of_ours = [&](LeafIndex leaf) {
-                return leaf.value < leaves && is_below(node_of(leaf), at);
-            };
-            if (!ascend(unmerged) || !std::ranges::all_of(unmerged, is_one_of_ours)) return Reject::malformed;
-        }
-        tree.put(at, std::move(*nodes[i]));
+    for (NodeIndex at; at.value < nodes.size(); ++at.value) {
+        if (auto& node = nodes[at.value]) tree.put(at, std::move(*node));
     }
     tree.rehash_right_of(0);
     return tree;

@@ -30,8 +30,7 @@ class Tree {
     /// One member.
     explicit Tree(LeafNode first);
     /// From a ratchet_tree extension. Errors: malformed (a leaf where a parent belongs, a blank at the end, unmerged
-    /// leaves that do not ascend or are not below their node, too many). No more of its contents is checked: see
-    /// check().
+    /// leaves that do not ascend, are blank or not below their node, too many). No more is checked: see check().
     static Checked<Tree> from(TreeNodes nodes);
     /// As the extension carries it.
     [[nodiscard]] TreeNodes nodes() const;
@@ -80,8 +79,8 @@ class Tree {
     /// No encryption key on two nodes, no signature key on two leaves.
     [[nodiscard]] bool keys_differ() const;
     /// Everything that section 12.4.3.1 demands of a tree from outside: parent hashes, leaf signatures for `group_id`,
-    /// unmerged leaves that exist, no key twice, capabilities that contain what is used. Errors: bad_tree, bad_key,
-    /// bad_signature, unsupported.
+    /// unmerged leaves that all nodes between know of, no key twice, capabilities that contain what is used. Errors:
+    /// bad_tree, bad_key, bad_signature, unsupported.
     [[nodiscard]] Checked<> check(View group_id) const;
 
   private:

@@ -45,10 +45,9 @@ Checked<> check_key_package(const KeyPackage& package) {
     return Ok{};
 }
 
-/// Each unmerged leaf is there, and every node between it and this one lists it, too.
+/// Every node between an unmerged leaf and this one lists it, too.
 bool Tree::unmerged_leaves_hold(NodeIndex at) const {
     return std::ranges::all_of(parent_node(at)->unmerged_leaves, [&](LeafIndex unmerged) {
-        if (leaf(unmerged) == nullptr) return false;
         for (auto between = *parent(node_of(unmerged), leaf_count()); between != at;
              between = *parent(between, leaf_count())) {
             const auto* const node = parent_node(between);

@@ -95,6 +95,7 @@ bool Tree::parent_hashes_hold() const {
 /// Whether the path that set a parent came from below `child`: then one node in that child's resolution carries the
 /// parent hash, and the others are leaves that came later. That this holds for every parent chains each to a leaf.
 bool Tree::is_vouched_for(NodeIndex at, NodeIndex child, NodeIndex copath) const {
+    if (is_empty(copath)) return false;  // no path would have had this parent in it
     const auto later = below(child, parent_node(at)->unmerged_leaves);
     auto candidates = resolution(child);
     const auto came_later = std::erase_if(

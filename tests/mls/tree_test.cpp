@@ -208,10 +208,13 @@ TEST_F(OwnTree, ParentsThatNobodyVouchesFor) {
 TEST_F(OwnTree, UnmergedLeavesThatAreNot) {
     auto nodes = tree_.nodes();
     at<ParentNode>(nodes, 7).unmerged_leaves = {{5}, {7}};
-    EXPECT_EQ(why(checked_from(nodes)), Reject::bad_tree) << "7 is blank";
+    EXPECT_EQ(why(checked_from(nodes)), Reject::malformed) << "7 is blank";
     nodes = tree_.nodes();
     at<ParentNode>(nodes, 7).unmerged_leaves.clear();
     EXPECT_EQ(why(checked_from(nodes)), Reject::bad_tree) << "5 came after the path";
+    nodes = tree_.nodes();
+    at<ParentNode>(nodes, 7).unmerged_leaves = {{3}, {5}};
+    EXPECT_EQ(why(checked_from(nodes)), Reject::bad_tree) << "3 came before it, and 5 (the node) does not list it";
 }
 
 TEST_F(OwnTree, UnmergedAboveButNotBetween) {
