@@ -70,8 +70,9 @@ Context key_schedule(View shared, std::string_view label, View context) {
 KeyPair KeyPair::derive(View ikm) {
     const Secret prk = labeled_extract(kKemSuite, {}, "dkp_prk", ikm);
     // Each candidate is below the order with a probability of 1 - 2^-32.
-    for (std::uint8_t counter = 0; counter < 255; ++counter) {
-        if (auto pair = from_private(labeled_expand(kKemSuite, prk, "candidate", {&counter, 1}, kHashBytes))) {
+    for (unsigned counter = 0; counter < 256; ++counter) {
+        const auto byte = static_cast<std::uint8_t>(counter);
+        if (auto pair = from_private(labeled_expand(kKemSuite, prk, "candidate", {&byte, 1}, kHashBytes))) {
             return std::move(*pair);
         }
     }

@@ -1,7 +1,6 @@
 #include "mls/codec.h"
 
 #include <cstdio>
-#include <new>
 #include <random>
 
 #include <gtest/gtest.h>

@@ -11,6 +11,7 @@
 namespace lestapenna::mls {
 namespace {
 
+using namespace std::string_view_literals;
 using test::unhex;
 
 KeyPair key_from(const nlohmann::json& digits) {
@@ -78,6 +79,20 @@ TEST(Crypto, WorkedValues) {
     const auto dh = ecdh(reader, kem_output);
     ASSERT_TRUE(dh.has_value());
     EXPECT_EQ(hex(*dh), "b4b535ba772f83345f8dd85246d2ed1022388616e43b056fd433ba1310c25750");
+
+    const auto plaintext = aead_open(
+        unhex("62efb139d1a416748438aa38cb0e1c3b"), unhex("7cb981d11a55452335212158"), {},
+        unhex("98b7d4edc79f4a90f65434050f75e31a3bc6501c584d41abd6ed5fe3c2db9de22d25ef40c45cce7d0fcc881d7d27af2f"));
+    ASSERT_TRUE(plaintext.has_value());
+    EXPECT_EQ(hex(*plaintext), "38a6b327573639d654b5b729336cf74d01728cf4fa9af81a0ef1814ffc1d492f");
+    // The first HKDF of the schedule, by hand.
+    Writer labeled;
+    for (const std::string_view part : {"HPKE-v1"sv, "KEM\0\x10"sv, "eae_prk"sv}) {
+        labeled.raw({reinterpret_cast<const std::uint8_t*>(part.data()), part.size()});
+    }
+    labeled.raw(*dh);
+    EXPECT_EQ(hex(hkdf_extract({}, labeled.bytes())),
+              "ee0d725546631fca273faf1b60c4c91e9591bc7a5e2a50e108e0f7547eb1e02b");
 
     // A base secret of 16 bytes, and the keys of two generations.
     const Bytes base = unhex("8c7f4eeab0b9ed9d368d5f150eb38953");
@@ -209,6 +224,7 @@ TEST(Crypto, SignaturesCoverLabelAndContent) {
         EXPECT_FALSE(verify_with_label(signer.public_key, "L", content, bent)) << i;
         EXPECT_FALSE(verify_with_label(signer.public_key, "L", content, View(signature).first(i))) << i;
     }
+    EXPECT_FALSE(verify_with_label(signer.public_key, "L", content, {}));
     Bytes longer = signature;
     longer.push_back(0);
     EXPECT_FALSE(verify_with_label(signer.public_key, "L", content, longer));
@@ -222,6 +238,7 @@ TEST(Crypto, WhatIsBentDoesNotOpen) {
     const auto sealed = encrypt_with_label(reader.public_key, "L", context, plaintext);
     ASSERT_TRUE(sealed);
     EXPECT_FALSE(decrypt_with_label(KeyPair::generate(), "L", context, *sealed));
+    EXPECT_FALSE(decrypt_with_label(reader, "L", context, {}));
     EXPECT_FALSE(decrypt_with_label(reader, "M", context, *sealed));
     EXPECT_FALSE(decrypt_with_label(reader, "L", unhex("aabc"), *sealed));
     for (std::size_t i = 0; i < sealed->ciphertext.size(); ++i) {
