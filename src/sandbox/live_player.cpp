@@ -132,7 +132,7 @@ struct LivePlayer::Impl final : discord::Listener, std::enable_shared_from_this<
     }
 
     void say(const SentPacket& packet, bool ends_run, nanoseconds due) {
-        if (!announced && voice->connected()) {
+        if (!announced && voice->may_speak()) {
             voice->set_speaking(true);
             announced = true;
         }

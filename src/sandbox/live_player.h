@@ -3,7 +3,8 @@
 //
 // Frames are encoded before it begins, so that speaking costs the loop a send per packet. Each frame is due when its
 // first sample is spoken (packer.h: a grid of its own, from the moment it joins); a loop that is late sends it late, as
-// a network would deliver it late, and never moves the grid. Frames that are due without a connection are not sent. It
+// a network would deliver it late, and never moves the grid. Frames that are due without a connection, or
+// in an encrypted call before it is in the group, are not sent. It
 // does not greet (VoiceOptions::greet), so that what it sends is its script and nothing else. Thread: the loop's.
 // Ownership: loop and Loopback outlive it; destroying it leaves, and ends a play() under way.
 #pragma once
