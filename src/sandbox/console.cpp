@@ -90,6 +90,14 @@ const std::vector<Console::Order>& Console::orders() {
         {"refuse_resumes", "[channel], [on: true]", "voice resumes are closed with 4006", &Console::server_trouble},
         {"mute_discovery", "[channel], [on: true]", "IP discovery stays unanswered", &Console::server_trouble},
         {"mute_voice_acks", "[channel], [on: true]", "voice heartbeats stay unanswered", &Console::server_trouble},
+        {"encryption",
+         "[channel], [enabled: true], [plain_clients], [winner], [first_transition_zero], [sole_member_drops_to_zero], "
+         "[welcome_whole], [ready_within_ms: 2000], [batch_ms: 0]",
+         "how calls are end-to-end encrypted; what is left out is as at the start", &Console::set_encryption},
+        {"misbehave", "user, how, [channel]", "trouble with the next message of that kind to this user",
+         &Console::misbehave},
+        {"revoke_and_repeat", "[channel]", "what is proposed is taken back and made again", &Console::change_group},
+        {"reset_group", "[channel]", "all are put out of the group and in again", &Console::change_group},
         {"add_fault", "[method], [path], [times: 1], [status], [body], [headers], [delay_ms], [cut: half|reset]",
          "what REST does instead of answering", &Console::add_fault},
         {"rate_limit", "[path], [retry_after_s: 1], [global: false]", "the next request there gets a 429",
@@ -98,6 +106,7 @@ const std::vector<Console::Order>& Console::orders() {
         {"posted", "", "all messages that bots posted", &Console::posted},
         {"requests", "", "all REST requests with their status", &Console::requests},
         {"traffic", "bot", "counts of its gateway", &Console::traffic},
+        {"call", "[channel]", "its encryption: version, epoch, who committed it, counts", &Console::call},
     };
     return kOrders;
 }

@@ -69,6 +69,10 @@ class Console {
     Reply forwarding(const Json& order);
     Reply speaking_news(const Json& order);
     Reply server_trouble(const Json& order);
+    // end-to-end encryption
+    Reply set_encryption(const Json& order);
+    Reply misbehave(const Json& order);
+    Reply change_group(const Json& order);
     // trouble with REST
     Reply add_fault(const Json& order);
     Reply rate_limit(const Json& order);
@@ -77,6 +81,7 @@ class Console {
     Reply posted(const Json& order);
     Reply requests(const Json& order);
     Reply traffic(const Json& order);
+    Reply call(const Json& order);
 
     [[nodiscard]] ChannelId voice_channel(const Json& order) const;
     [[nodiscard]] ChannelId text_channel(const Json& order) const;

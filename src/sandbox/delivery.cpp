@@ -116,6 +116,10 @@ std::uint64_t Delivery::epoch() const {
     return impl_->epoch;
 }
 
+std::optional<UserId> Delivery::committer() const {
+    return impl_->committer;
+}
+
 bool Delivery::in_group(UserId user) const {
     return std::ranges::any_of(impl_->members, [user](const auto& entry) {
         return entry.second.user == user && entry.second.leaf.has_value();
@@ -220,6 +224,7 @@ void Delivery::Impl::forget_group() {
     if (round) end_round();
     leaves.clear();
     epoch = 0;
+    committer.reset();
     for (auto& [_, member] : members) member.leaf.reset();
 }
 

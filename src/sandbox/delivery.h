@@ -104,6 +104,7 @@ class Delivery {
     [[nodiscard]] const DeliveryOptions& options() const;
     [[nodiscard]] int version() const;  ///< of the call, executed
     [[nodiscard]] std::uint64_t epoch() const;
+    [[nodiscard]] std::optional<UserId> committer() const;  ///< whose commit began this epoch
     [[nodiscard]] bool in_group(UserId user) const;
     [[nodiscard]] bool settled() const;  ///< nothing proposed, no transition under way, nobody waiting outside
     [[nodiscard]] const DeliveryCounts& counts() const;

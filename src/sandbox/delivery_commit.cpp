@@ -97,6 +97,7 @@ void Delivery::Impl::take(MemberKey from, const ClientCommit& commit) {
         founder.package.reset();
     }
     ++epoch;
+    committer = members.at(from).user;
     ++counts.epochs;
     std::vector<Change> added;
     for (const auto& ref : commit.refs) {

@@ -79,6 +79,7 @@ struct Delivery::Impl {
     std::map<MemberKey, Member> members;
     int version;              ///< executed
     std::uint64_t epoch = 0;  ///< 0: no group yet
+    std::optional<UserId> committer;
     std::vector<std::optional<Leaf>> leaves;
     std::optional<Round> round;
     std::optional<Transition> transition;
