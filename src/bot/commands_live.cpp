@@ -257,6 +257,7 @@ net::Task<> status(CorePtr core, Conversation talk) {
     const auto look = [id = live.session, heard = live.report.heard](const workflows::Tools& tools) {
         return safety_of(tools, id, heard);
     };
+    live.stage = is_stage(core->guilds, with.guild, live.report.channel);
     auto safety = co_await off_loop(core, look);
     if (safety) live.safety = *safety;
     if (!safety) log().warn("what the store has is not known: {}", safety.error().message);

@@ -2,13 +2,13 @@
 
 #include "base/log.h"
 #include "bot/text.h"
+#include "discord/limits.h"
 
 namespace lestapenna::bot {
 
 namespace {
 
 constexpr std::chrono::minutes kTokenLives{14};  // Discord: 15
-constexpr std::uint64_t kMiB = 1U << 20;
 constexpr int kTooLarge = 40'005;
 
 bool in_channel(const Core& core) {
@@ -53,10 +53,9 @@ bool is_alive(const Addressee& to) {
 }
 
 std::uint64_t attachment_limit(const Core& core, const Addressee& to) {
-    if (!is_alive(to) && !in_channel(core)) return 10 * kMiB;
+    if (!is_alive(to) && !in_channel(core)) return discord::largest_file(0);
     const auto* guild = core.guilds.guild(to.guild);
-    const int tier = guild == nullptr ? 0 : guild->premium_tier;
-    return tier >= 3 ? 100 * kMiB : tier == 2 ? 50 * kMiB : 10 * kMiB;
+    return discord::largest_file(guild == nullptr ? 0 : guild->premium_tier);
 }
 
 net::Task<Delivery> confide(CorePtr core, Addressee to, discord::OutgoingMessage message) {

@@ -13,6 +13,13 @@ void Totals::add(const recorder::Report& report) {
     for (std::size_t kind = 0; kind < discord::kDatagramKinds; ++kind)
         datagrams.by_kind[kind] += report.voice.datagrams.by_kind[kind];
     for (const auto& [code, count] : report.voice_closes) voice_closes[code] += count;
+    parked += report.voice.parked;
+    for (std::size_t why = 0; why < closed.size(); ++why) closed[why] += report.voice.closed[why];
+    replayed += report.voice.replayed;
+    epochs += report.voice.epochs;
+    transitions += report.voice.transitions;
+    refused_messages += report.voice.refused_messages;
+    recoveries += report.voice.recoveries;
 }
 
 const Table* Core::table_of(const SessionId& session) const {
@@ -20,6 +27,13 @@ const Table* Core::table_of(const SessionId& session) const {
         if (table.recorder && table.recorder->session() == session) return &table;
     }
     return nullptr;
+}
+
+bool is_stage(const discord::Guilds& guilds, GuildId guild, ChannelId channel) {
+    const auto* const known = guilds.guild(guild);
+    if (known == nullptr) return false;
+    const auto found = known->channels.find(channel);
+    return found != known->channels.end() && found->second.kind == discord::ChannelKind::stage;
 }
 
 Doing::Doing(CorePtr core) : core_(std::move(core)) {

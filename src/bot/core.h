@@ -5,6 +5,7 @@
 // looks at `gone` before each call.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -71,6 +72,14 @@ struct Totals {
     std::uint64_t paused = 0;
     std::uint64_t kernel_drops = 0;
     discord::DatagramCounts datagrams{};
+    // Of encrypted calls, as discord/voice.h counts them.
+    std::uint64_t parked = 0;
+    std::array<std::uint64_t, 6> closed{};
+    std::uint64_t replayed = 0;
+    std::uint64_t epochs = 0;
+    std::uint64_t transitions = 0;
+    std::uint64_t refused_messages = 0;
+    std::uint64_t recoveries = 0;
     std::map<std::uint16_t, std::uint64_t> voice_closes;
     void add(const recorder::Report& report);
 };
@@ -126,6 +135,9 @@ class Doing {
 };
 
 Error shutting_down();
+
+/// A stage channel, whose calls Discord does not encrypt end to end.
+bool is_stage(const discord::Guilds& guilds, GuildId guild, ChannelId channel);
 
 /// Does `work(workflows::Tools)`, which gives a Result, beside the loop.
 template <class Work>

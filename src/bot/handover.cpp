@@ -102,9 +102,10 @@ net::Task<Status> tell_table(CorePtr core, Summary summary) {
     const auto known = core->reported.find(row.id);
     if (known != core->reported.end() && known->second == row.end) co_return Ok{};
     const Language language = parse_language(row.language, default_language(core->config()));
+    summary.finished.stage =
+        is_stage(core->guilds, guild_of(row), ChannelId::parse(row.channel_id.value_or("")).value_or(ChannelId{}));
     discord::OutgoingMessage message;
-    message.content = summary.finished.has_audio ? text::report(language, summary.finished, core->prefix())
-                                                 : text::no_audio(language, row.id);
+    message.content = text::report(language, summary.finished, core->prefix());
     message.nonce = nonce_of(*core, 'r', row);
     const auto posted = co_await post(core, text_channel_of(row), std::move(message));
     if (!posted && is_passing(posted.error())) co_return try_later("message");

@@ -75,6 +75,9 @@ struct Hear {
     void operator()(const recorder::Joined& joined) const {
         if (!joined.bot) tell_table(text::newcomer(language(), joined.name));
     }
+    void operator()(const recorder::CannotOpen& closed) const {
+        tell_table(text::cannot_open(language(), closed.name, closed.gave_up, core->prefix()));
+    }
     void operator()(const recorder::Deafened& deafened) const {
         tell_table(deafened.deaf ? text::deafened(language()) : text::no_longer_deaf(language()));
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "journal/record.h"
+
 namespace lestapenna::bot {
 
 namespace {
@@ -42,6 +44,29 @@ void add_packets(List& list, const Totals& totals) {
     }
 }
 
+void add_encryption(List& list, const Totals& totals) {
+    for (std::size_t why = 1; why < totals.closed.size(); ++why) {
+        // The numbers of journal::ClosedReason are those of discord::Closed (recorder/capture.cpp).
+        const auto reason = static_cast<journal::ClosedReason>(why);
+        list.add("lestapenna_packets_undecryptable_total", "Packets of encrypted calls that stayed closed, by reason.",
+                 MetricKind::counter, "reason", std::string(to_text(reason)), static_cast<double>(totals.closed[why]));
+    }
+    const auto counter = [&list](std::string name, std::string help, std::uint64_t count) {
+        list.add(std::move(name), std::move(help), MetricKind::counter, "", "", static_cast<double>(count));
+    };
+    counter("lestapenna_packets_parked_total", "Packets of encrypted calls that had to wait for a key or a user.",
+            totals.parked);
+    counter("lestapenna_packets_replayed_total", "Packets of encrypted calls that came again, and were dropped.",
+            totals.replayed);
+    counter("lestapenna_dave_epochs_total", "Epochs of encrypted calls' groups that were followed.", totals.epochs);
+    counter("lestapenna_dave_transitions_total", "Transitions of encrypted calls that were executed.",
+            totals.transitions);
+    counter("lestapenna_dave_recoveries_total", "Times that frames did not open and a group was entered anew.",
+            totals.recoveries);
+    counter("lestapenna_dave_messages_refused_total", "Messages of encrypted calls' groups that were not accepted.",
+            totals.refused_messages);
+}
+
 }  // namespace
 
 std::vector<Metric> metrics_of(const Core& core) {
@@ -61,6 +86,7 @@ std::vector<Metric> metrics_of(const Core& core) {
     }
     List list;
     add_packets(list, totals);
+    add_encryption(list, totals);
     list.gauge("lestapenna_durable_lag_seconds", "Age of the oldest record that is not durable yet.", in_seconds(lag));
     list.gauge("lestapenna_sync_seconds", "How long the last fdatasync of the slowest journal took.", in_seconds(sync));
     list.gauge("lestapenna_sessions", "Sessions being recorded.", static_cast<double>(recording));

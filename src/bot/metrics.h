@@ -8,8 +8,8 @@
 
 namespace lestapenna::bot {
 
-/// Packets by outcome, how far behind the disk is, sessions, reconnects to voice servers, and what REST answered. Those
-/// of sessions that are over are in the sums.
+/// Packets by outcome, those of encrypted calls that stayed closed by reason, how far behind the disk is, sessions,
+/// reconnects to voice servers, and what REST answered. Those of sessions that are over are in the sums.
 std::vector<Metric> metrics_of(const Core& core);
 
 }  // namespace lestapenna::bot

@@ -10,20 +10,11 @@
 
 #include "catalog/catalog.h"
 #include "discord/guilds.h"
+#include "discord/permissions.h"
 
 namespace lestapenna::bot {
 
-/// Bits of Discord's permissions (docs: Permissions).
-namespace permission {
-inline constexpr std::uint64_t administrator = 1ULL << 3;
-inline constexpr std::uint64_t manage_guild = 1ULL << 5;
-inline constexpr std::uint64_t view_channel = 1ULL << 10;
-inline constexpr std::uint64_t send_messages = 1ULL << 11;
-inline constexpr std::uint64_t attach_files = 1ULL << 15;
-inline constexpr std::uint64_t connect = 1ULL << 20;
-inline constexpr std::uint64_t move_members = 1ULL << 24;
-inline constexpr std::uint64_t change_nickname = 1ULL << 26;
-}  // namespace permission
+namespace permission = discord::permission;
 
 /// What a member with these roles may do in a channel, by Discord's algorithm: owner and administrators everything;
 /// @everyone and roles, then the channel's overwrites for @everyone, for roles, for the member. Without a channel (or

@@ -17,7 +17,10 @@ std::vector<text::Person> people_of(const std::vector<catalog::Track>& tracks,
     std::vector<text::Person> people;
     for (const auto& track : tracks) {
         if (track.user == UserId{} && track.received == 0) continue;
-        text::Person person{track.name, track.received, track.lost, track.undecryptable};
+        text::Person person{track.name, track.received, track.lost};
+        std::ranges::transform(track.closed, person.closed.begin(), [](std::int64_t count) {
+            return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
+        });
         for (const auto& recording : recordings) {
             if (recording.user != track.user || !recording.level_flag) continue;
             person.open_mic |= *recording.level_flag == "open_mic";
@@ -63,6 +66,8 @@ Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id) {
     if (!master) return master.error();
 
     Summary summary{*row, *tracks, {id, row->start, {}, false, people_of(*tracks, *recordings)}, {}};
+    summary.finished.encryption = row->encryption;
+    summary.finished.privacy_code = row->privacy_code;
     if (row->end) summary.finished.length = *row->end - row->start;
     if (!*master) return summary;
     if ((*master)->duration) summary.finished.length = *(*master)->duration;

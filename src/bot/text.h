@@ -39,6 +39,8 @@ std::string note_is_too_long(Language language);
 /// "Anna è arrivata: questa partita viene registrata." Once per person and session.
 std::string newcomer(Language language, std::string_view name);
 std::string deafened(Language language);
+/// What somebody says can not be opened. Empty name: nobody said who it is.
+std::string cannot_open(Language language, std::string_view name, bool gave_up, std::string_view prefix);
 /// The end of the session can not be written: the disk is full.
 std::string unwritten(Language language);
 std::string no_longer_deaf(Language language);
@@ -62,6 +64,7 @@ struct Live {
     BootTime now;  ///< when the report was made
     recorder::Report report;
     Safety safety;
+    bool stage = false;  ///< the channel is one
 };
 std::string status(Language language, const Live& live);
 /// Nothing is being recorded: what the last session is, where there is one.
@@ -78,7 +81,7 @@ struct Person {
     std::string name;
     std::int64_t received = 0;
     std::int64_t lost = 0;
-    std::int64_t undecryptable = 0;
+    recorder::Closed closed{};  ///< of those received
     bool open_mic = false;
     bool capped = false;  ///< so quiet that it could not be brought to the target
 };
@@ -88,8 +91,11 @@ struct Finished {
     milliseconds length{};
     bool has_audio = false;
     std::vector<Person> people;
+    std::optional<catalog::Encryption> encryption{};
+    std::string privacy_code{};
+    bool stage = false;  ///< the channel was one
 };
-/// To everybody at the table: no link in it.
+/// To everybody at the table: no link in it. Also when there is no audio.
 std::string report(Language language, const Finished& finished, std::string_view prefix);
 /// To whoever may have it. `expires`: when the link does.
 std::string link(Language language, const Finished& finished, std::string_view link, UnixTime expires);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bot/text.h"
+#include "bot/text_encryption.h"
 #include "bot/text_parts.h"
 
 // What there is to see (status, sessions) and to have (report, link).
@@ -28,7 +29,8 @@ std::string heard_line(Language language, const Heard& heard, BootTime now) {
     if (heard.bot) name += " (bot)";
     if (!heard.present && heard.user.value != 0) name += say(language, " (non c'è più)", " (has left)");
     if (!heard.last) return "• " + name + ": " + say(language, "non ha ancora parlato", "has not spoken yet");
-    return "• " + name + ": " + ago(language, now - *heard.last) + ", " + lost_of(language, heard.lost, heard.packets);
+    return "• " + name + ": " + ago(language, now - *heard.last) + ", " + lost_of(language, heard.lost, heard.packets) +
+           closed_of(language, heard.closed);
 }
 
 std::string durable_line(Language language, const recorder::Report& report) {
@@ -105,10 +107,7 @@ std::string person_line(Language language, const Person& person) {
     };
     std::string line = "• " + escaped(person.name) + ": " +
                        lost_of(language, at_least_none(person.lost), at_least_none(person.received));
-    if (person.undecryptable > 0) {
-        line += say(language, ", {0} indecifrabili", ", {0} undecipherable",
-                    number(language, at_least_none(person.undecryptable)));
-    }
+    line += closed_of(language, person.closed);
     if (person.open_mic) {
         line += say(language, "; microfono sempre aperto: alzare la soglia d'ingresso",
                     "; microphone always open: raise its input threshold");
@@ -137,7 +136,8 @@ std::string status(Language language, const Live& live) {
     const auto head =
         say(language, "🔴 **Sessione {0}** in {1}, da {2}{3}", "🔴 **Session {0}** in {1}, for {2}{3}", id(live.session),
             channel(live.report.channel), length(language, live.length), troubles(language, live.report));
-    const auto foot = durable_line(language, live.report) + '\n' + safety_line(language, live.safety);
+    auto foot = durable_line(language, live.report) + '\n' + safety_line(language, live.safety);
+    if (const auto call = call_line(language, live.report.call, live.stage); !call.empty()) foot += '\n' + call;
     if (lines.empty()) lines.push_back(say(language, "• Non sento ancora nessuno", "• I hear nobody yet"));
     return list(language, head, lines, foot);
 }
@@ -193,15 +193,29 @@ std::string sessions(Language language, const std::vector<Listed>& sessions, std
 // ---- the end of the work
 
 std::string report(Language language, const Finished& finished, std::string_view prefix) {
-    if (!finished.has_audio) return no_audio(language, finished.session);
+    const auto stayed_closed = [](const Person& person) { return person.closed != recorder::Closed{}; };
+    const bool all_closed = !finished.has_audio && std::ranges::any_of(finished.people, stayed_closed);
+    if (!finished.has_audio && !all_closed) return no_audio(language, finished.session);
     std::vector<std::string> lines;
     lines.reserve(finished.people.size());
     for (const Person& person : finished.people) lines.push_back(person_line(language, person));
+    std::string foot;
+    if (finished.encryption) {
+        foot = call_line(language, *finished.encryption, finished.privacy_code, finished.stage);
+    }
+    if (all_closed) {
+        return list(language,
+                    say(language, "🔒 Non c'è audio da scaricare, niente di ciò che si è detto si è potuto aprire: {0}",
+                        "🔒 There is no audio to download, nothing of what was said could be opened: {0}",
+                        title(language, finished)),
+                    lines, foot);
+    }
+    if (!foot.empty()) foot += '\n';
     return list(language,
                 say(language, "📼 L'audio è pronto: {0}", "📼 The audio is ready: {0}", title(language, finished)), lines,
-                say(language, "Chi c'era riceve il link in privato con {0}",
-                    "Whoever was there gets the link in private with {0}",
-                    with_code(Verb::download, language, prefix, finished.session)));
+                foot + say(language, "Chi c'era riceve il link in privato con {0}",
+                           "Whoever was there gets the link in private with {0}",
+                           with_code(Verb::download, language, prefix, finished.session)));
 }
 
 std::string link(Language language, const Finished& finished, std::string_view link, UnixTime expires) {

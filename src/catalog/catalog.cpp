@@ -1,5 +1,6 @@
 #include "catalog/catalog.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
@@ -32,13 +33,21 @@ constexpr std::array kSessionWords{Words<SessionStatus>{SessionStatus::recording
                                    Words<SessionStatus>{SessionStatus::interrupted, "interrupted"},
                                    Words<SessionStatus>{SessionStatus::failed, "failed"}};
 
+constexpr std::array kEncryptionWords{Words<Encryption>{Encryption::none, "none"},
+                                      Words<Encryption>{Encryption::end_to_end, "end_to_end"},
+                                      Words<Encryption>{Encryption::partly, "partly"}};
+
+std::optional<std::string> text_of(const std::optional<Encryption>& encryption) {
+    return encryption ? std::optional<std::string>(to_text(*encryption)) : std::nullopt;
+}
+
 Error no_session(std::string_view id) {
     return {ErrorKind::not_found, "there is no session " + in_quotes(id) + "; `lestapenna sessions` lists them"};
 }
 
 constexpr std::string_view kSelectSession =
-    "SELECT session_id, guild_id, channel_id, start_time, end_time, status, text_channel_id, started_by, language "
-    "FROM sessions ";
+    "SELECT session_id, guild_id, channel_id, start_time, end_time, status, text_channel_id, started_by, language, "
+    "encryption, privacy_code FROM sessions ";
 
 Session session_of(Row row) {
     return {.id = session_id(row.text(0)),
@@ -49,7 +58,9 @@ Session session_of(Row row) {
             .status = value_of(kSessionWords, row.text(5)),
             .text_channel_id = text_or_null(row, 6),
             .started_by = text_or_null(row, 7),
-            .language = row.text(8)};
+            .language = row.text(8),
+            .encryption = parse_encryption(row.text(9)),
+            .privacy_code = row.text(10)};
 }
 
 /// A change of one row of `sessions`: not_found when there is none.
@@ -90,6 +101,15 @@ std::string_view to_text(SessionStatus status) {
     return word(kSessionWords, status);
 }
 
+std::string_view to_text(Encryption encryption) {
+    return word(kEncryptionWords, encryption);
+}
+
+std::optional<Encryption> parse_encryption(std::string_view text) {
+    const auto* const found = std::ranges::find(kEncryptionWords, text, &Words<Encryption>::second);
+    return found == kEncryptionWords.end() ? std::nullopt : std::optional(found->first);
+}
+
 Result<Catalog> Catalog::open(const std::filesystem::path& file) {
     // One at a time: SQLite does not wait when two connections turn the same fresh file to WAL (busy_timeout does not
     // cover it). The lock is on the folder, since a second descriptor of the file itself would undo SQLite's own locks.
@@ -109,9 +129,11 @@ Result<Catalog> Catalog::open(const std::filesystem::path& file) {
 Status Catalog::insert_session(const Session& session) {
     auto inserted = database_.run(
         "INSERT INTO sessions (session_id, guild_id, channel_id, start_time, end_time, status, text_channel_id, "
-        "started_by, language) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+        "started_by, language, encryption, privacy_code) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+        "ON CONFLICT DO NOTHING",
         session.id.text(), session.guild_id, session.channel_id, unix_ms(session.start), ms_of(session.end),
-        to_text(session.status), session.text_channel_id, session.started_by, session.language);
+        to_text(session.status), session.text_channel_id, session.started_by, session.language,
+        text_of(session.encryption), session.privacy_code);
     if (!inserted) return inserted;
     if (database_.changes() == 1) return Ok{};
     return Error{ErrorKind::failed,
@@ -129,6 +151,11 @@ Status Catalog::set_end(const SessionId& id, UnixTime end) {
 Status Catalog::reopen_session(const SessionId& id) {
     return change_session(database_, "UPDATE sessions SET status = ?2, end_time = NULL WHERE session_id = ?1", id,
                           to_text(SessionStatus::recording));
+}
+
+Status Catalog::set_encryption(const Session& row) {
+    return change_session(database_, "UPDATE sessions SET encryption = ?2, privacy_code = ?3 WHERE session_id = ?1",
+                          row.id, text_of(row.encryption), row.privacy_code);
 }
 
 Status Catalog::set_place(const Session& row) {

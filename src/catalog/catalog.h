@@ -8,6 +8,7 @@
 // have the same file open, in one process or many. A writer waits up to 10 s for another.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -35,6 +36,11 @@ enum class FileStatus {
 };
 std::string_view to_text(FileStatus status);
 
+/// Whether a call was end-to-end encrypted while it was heard.
+enum class Encryption { none, end_to_end, partly };
+std::string_view to_text(Encryption encryption);
+std::optional<Encryption> parse_encryption(std::string_view text);
+
 struct Session {
     SessionId id;
     std::optional<std::string> guild_id{};    ///< nothing for an import
@@ -45,6 +51,8 @@ struct Session {
     std::optional<std::string> text_channel_id{};  ///< where it is announced and its end is told
     std::optional<std::string> started_by{};       ///< a user id
     std::string language{};                        ///< in which the table is spoken to: it, en; empty: unknown
+    std::optional<Encryption> encryption{};        ///< nothing: not known
+    std::string privacy_code{};                    ///< the last one: 30 digits; empty: there was none
     bool operator==(const Session&) const = default;
 };
 
@@ -100,7 +108,8 @@ struct Track {
     std::int64_t received = 0;
     std::int64_t lost = 0;
     std::int64_t undecryptable = 0;
-    std::int64_t late = 0;  ///< received, but not placed: too late, or far ahead of their time
+    std::array<std::int64_t, 6> closed{};  ///< these, by journal::ClosedReason
+    std::int64_t late = 0;                 ///< received, but not placed: too late, or far ahead of their time
     std::int64_t duplicate = 0;
     std::int64_t parked = 0;
     std::int64_t concealed = 0;
@@ -185,6 +194,8 @@ class Catalog {
     Status set_end(const SessionId& id, UnixTime end);
     /// It is recorded again: status recording, no end. Keeps its time zero and all else.
     Status reopen_session(const SessionId& id);
+    /// What is known of its call's encryption: those columns of `row`.
+    Status set_encryption(const Session& row);
     /// Where it is recorded, and where and in which language its table is told: those columns of `row`.
     Status set_place(const Session& row);
     Result<Session> session(const SessionId& id) const;

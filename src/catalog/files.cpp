@@ -105,32 +105,41 @@ Status Catalog::remove_chunk(const SessionId& session, std::string_view key) {
 Status Catalog::upsert_track(const Track& t) {
     return database_.run(
         "INSERT INTO tracks (session_id, user_id, name, packets_received, packets_lost, packets_undecryptable, "
-        "packets_late, packets_duplicate, packets_parked, packets_concealed, bot) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+        "packets_late, packets_duplicate, packets_parked, packets_concealed, bot, undecryptable_no_user, "
+        "undecryptable_no_key, undecryptable_forged, undecryptable_plain, undecryptable_overflow) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "
         "ON CONFLICT (session_id, user_id) DO UPDATE SET name = ?3, packets_received = ?4, packets_lost = ?5, "
         "packets_undecryptable = ?6, packets_late = ?7, packets_duplicate = ?8, packets_parked = ?9, "
-        "packets_concealed = ?10, bot = max(bot, ?11)",
+        "packets_concealed = ?10, bot = max(bot, ?11), undecryptable_no_user = ?12, undecryptable_no_key = ?13, "
+        "undecryptable_forged = ?14, undecryptable_plain = ?15, undecryptable_overflow = ?16",
         t.session.text(), t.user.text(), t.name, t.received, t.lost, t.undecryptable, t.late, t.duplicate, t.parked,
-        t.concealed, std::int64_t{t.bot});
+        t.concealed, std::int64_t{t.bot}, t.closed[1], t.closed[2], t.closed[3], t.closed[4], t.closed[5]);
 }
 
 Result<std::vector<Track>> Catalog::tracks(const SessionId& session) const {
     return database_.query(
         "SELECT session_id, user_id, name, packets_received, packets_lost, packets_undecryptable, packets_late, "
-        "packets_duplicate, packets_parked, packets_concealed, bot FROM tracks WHERE session_id = ?1 "
+        "packets_duplicate, packets_parked, packets_concealed, bot, undecryptable_no_user, undecryptable_no_key, "
+        "undecryptable_forged, undecryptable_plain, undecryptable_overflow FROM tracks WHERE session_id = ?1 "
         "ORDER BY length(user_id), user_id",
         [](Row row) {
-            return Track{.session = session_id(row.text(0)),
-                         .user = user_id(row.text(1)),
-                         .name = row.text(2),
-                         .bot = row.integer(10) != 0,
-                         .received = row.integer(3),
-                         .lost = row.integer(4),
-                         .undecryptable = row.integer(5),
-                         .late = row.integer(6),
-                         .duplicate = row.integer(7),
-                         .parked = row.integer(8),
-                         .concealed = row.integer(9)};
+            Track track{.session = session_id(row.text(0)),
+                        .user = user_id(row.text(1)),
+                        .name = row.text(2),
+                        .bot = row.integer(10) != 0,
+                        .received = row.integer(3),
+                        .lost = row.integer(4),
+                        .undecryptable = row.integer(5),
+                        .late = row.integer(6),
+                        .duplicate = row.integer(7),
+                        .parked = row.integer(8),
+                        .concealed = row.integer(9)};
+            track.closed.front() = track.undecryptable;
+            for (std::size_t reason = 1; reason < track.closed.size(); ++reason) {
+                track.closed[reason] = row.integer(static_cast<int>(10 + reason));
+                track.closed.front() -= track.closed[reason];
+            }
+            return track;
         },
         session.text());
 }

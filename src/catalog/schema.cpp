@@ -127,6 +127,17 @@ ALTER TABLE masters ADD COLUMN sha256 TEXT;
 ALTER TABLE jobs ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;  -- of the process during it, in a row, for nothing
 ALTER TABLE jobs ADD COLUMN files INTEGER NOT NULL DEFAULT 0;   -- that were made at the last of them
 )sql",
+    R"sql(
+ALTER TABLE sessions ADD COLUMN encryption TEXT;             -- end to end: none, end_to_end, partly; null: not known
+ALTER TABLE sessions ADD COLUMN privacy_code TEXT NOT NULL DEFAULT '';  -- the last one: 30 digits
+
+-- Why packets were undecryptable; what these do not explain is of before they were kept.
+ALTER TABLE tracks ADD COLUMN undecryptable_no_user INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tracks ADD COLUMN undecryptable_no_key INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tracks ADD COLUMN undecryptable_forged INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tracks ADD COLUMN undecryptable_plain INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tracks ADD COLUMN undecryptable_overflow INTEGER NOT NULL DEFAULT 0;
+)sql",
 };
 
 Result<std::int64_t> integer(const Database& database, std::string_view sql) {

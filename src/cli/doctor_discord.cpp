@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "bot/permissions.h"
 #include "cli/doctor_checks.h"
+#include "discord/permissions.h"
 #include "net/http_client.h"
 #include "net/loop_thread.h"
 
@@ -22,9 +22,9 @@ struct Permission {
     const char* name;  ///< as Discord's settings call it
 };
 constexpr Permission kNeeded[] = {
-    {bot::permission::view_channel, "View Channel"},       {bot::permission::send_messages, "Send Messages"},
-    {bot::permission::attach_files, "Attach Files"},       {bot::permission::connect, "Connect"},
-    {bot::permission::change_nickname, "Change Nickname"},
+    {discord::permission::view_channel, "View Channel"},       {discord::permission::send_messages, "Send Messages"},
+    {discord::permission::attach_files, "Attach Files"},       {discord::permission::connect, "Connect"},
+    {discord::permission::change_nickname, "Change Nickname"},
 };
 
 /// Where a manager of a guild lets the bot in, or gives it what it lacks.
@@ -38,7 +38,7 @@ std::string invitation(const discord::OwnApplication& application) {
 
 std::string lacking(std::uint64_t permissions) {
     std::string names;
-    if ((permissions & bot::permission::administrator) != 0) return names;
+    if ((permissions & discord::permission::administrator) != 0) return names;
     for (const auto& one : kNeeded) {
         if ((permissions & one.bit) == 0) names += (names.empty() ? "" : ", ") + std::string(one.name);
     }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "journal/record.h"
 #include "store/links.h"
 
 namespace lestapenna::cli {
@@ -55,7 +56,16 @@ Result<Place> place_of(const Sources& from, const std::string& text, std::string
     return place;
 }
 
-/// {"user_id", "name", "fragments", "chunks", "packets_..."}
+/// Packets by why they stayed closed.
+Json closed_json(const catalog::Track& track) {
+    auto reasons = Json::object();
+    for (std::size_t reason = 0; reason < track.closed.size(); ++reason) {
+        reasons[std::string(to_text(static_cast<journal::ClosedReason>(reason)))] = track.closed[reason];
+    }
+    return reasons;
+}
+
+/// {"user_id", "name", "fragments", "chunks", "packets_...", "undecryptable"}
 Json track_json(UserId user, const catalog::Track* track) {
     const auto count = [track](std::int64_t catalog::Track::*packets) {
         return track == nullptr ? Json(nullptr) : Json(track->*packets);
@@ -66,7 +76,8 @@ Json track_json(UserId user, const catalog::Track* track) {
             {"chunks", Json::array()},
             {"packets_received", count(&catalog::Track::received)},
             {"packets_lost", count(&catalog::Track::lost)},
-            {"packets_undecryptable", count(&catalog::Track::undecryptable)}};
+            {"packets_undecryptable", count(&catalog::Track::undecryptable)},
+            {"undecryptable", track == nullptr ? Json(nullptr) : closed_json(*track)}};
 }
 
 Json fragment_json(const catalog::Recording& fragment, const Place& place) {
@@ -138,6 +149,8 @@ Result<Json> object_of(const Sources& from, const catalog::Session& session) {
                 {"status", to_text(session.status)},
                 {"start_time", unix_ms(session.start)},
                 {"duration_ms", or_null(duration)},
+                {"encryption", session.encryption ? Json(to_text(*session.encryption)) : Json(nullptr)},
+                {"privacy_code", session.privacy_code.empty() ? Json(nullptr) : Json(session.privacy_code)},
                 {"master", std::move(*master)},
                 {"tracks", std::move(*tracks)}};
 }

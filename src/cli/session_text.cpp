@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "dave/codes.h"
 
 namespace lestapenna::cli {
 
@@ -67,16 +68,43 @@ std::string place(const Json& file) {
 
 void add_player(const Json& track, std::vector<Line>& lines) {
     const Line who{one_line(track["name"].get<std::string>()), whole(track["packets_received"]),
-                   whole(track["packets_lost"])};
+                   whole(track["packets_lost"]), whole(track["packets_undecryptable"])};
     auto name = who[0];
     for (const auto& fragment : track["fragments"]) {
         const auto& flag = fragment["level_flag"];
-        lines.push_back({name, length(fragment["duration_ms"]), name.empty() ? "" : who[1], name.empty() ? "" : who[2],
+        const auto once = [&](std::size_t column) { return name.empty() ? std::string() : who[column]; };
+        lines.push_back({name, length(fragment["duration_ms"]), once(1), once(2), once(3),
                          decimal(fragment["loudness_lufs"]), flag.is_null() ? "" : flag.get<std::string>(),
                          place(fragment)});
         name.clear();  // once per player
     }
-    if (track["fragments"].empty()) lines.push_back({name, "-", who[1], who[2], "-", "", "no fragment yet"});
+    if (track["fragments"].empty()) lines.push_back({name, "-", who[1], who[2], who[3], "-", "", "no fragment yet"});
+}
+
+/// A line and a blank one; nothing where it is not known.
+std::string encryption_text(const Json& session) {
+    const auto& known = session["encryption"];
+    if (known.is_null()) return {};
+    const auto word = known.get<std::string>();
+    const auto& code = session["privacy_code"];
+    const auto last = code.is_null() ? "" : ", last privacy code " + dave::in_groups_of_five(code.get<std::string>());
+    if (word == "none") return "The call was not end-to-end encrypted\n\n";
+    return (word == "partly" ? "The call was end-to-end encrypted in part" : "The call was end-to-end encrypted") +
+           last + "\n\n";
+}
+
+/// "Anna: 600 packets could not be opened (no_key 600)".
+std::string closed_text(const Json& track) {
+    const auto& reasons = track["undecryptable"];
+    const auto& all = track["packets_undecryptable"];
+    if (reasons.is_null() || all == 0) return {};
+    std::string why;
+    for (const auto& [reason, packets] : reasons.items()) {
+        if (packets == 0) continue;
+        why += (why.empty() ? "" : ", ") + reason + ' ' + whole(packets);
+    }
+    return fmt::format("{}: {} packets could not be opened ({})\n", one_line(track["name"].get<std::string>()),
+                       whole(all), why);
 }
 
 }  // namespace
@@ -96,16 +124,19 @@ std::string sessions_text(const Json& sessions) {
 std::string session_text(const Json& session) {
     auto text = fmt::format("Session {}, {}, started {}, length {}\n\n", session["session"].get<std::string>(),
                             session["status"].get<std::string>(), started(session), length(session["duration_ms"]));
-    std::vector<Line> lines{{"PLAYER", "LENGTH", "PACKETS", "LOST", "LUFS", "LEVEL", "FILE"}};
+    text += encryption_text(session);
+    std::vector<Line> lines{{"PLAYER", "LENGTH", "PACKETS", "LOST", "CLOSED", "LUFS", "LEVEL", "FILE"}};
     for (const auto& track : session["tracks"]) add_player(track, lines);
     const auto& master = session["master"];
     if (master.is_null()) {
-        lines.push_back({"master", "-", "", "", "-", "", "not made yet"});
+        lines.push_back({"master", "-", "", "", "", "-", "", "not made yet"});
     } else {
         lines.push_back(
-            {"master", length(master["duration_ms"]), "", "", decimal(master["loudness_lufs"]), "", place(master)});
+            {"master", length(master["duration_ms"]), "", "", "", decimal(master["loudness_lufs"]), "", place(master)});
     }
-    return text + table(lines);
+    text += table(lines);
+    for (const auto& track : session["tracks"]) text += closed_text(track);
+    return text;
 }
 
 }  // namespace lestapenna::cli

@@ -11,6 +11,25 @@ namespace {
 
 // As an import says it (cli/import_capture.cpp): the loss of one segment must not make the others anonymous.
 constexpr seconds kAgain{60};
+// Voice keeps a packet for 10 s at most.
+constexpr seconds kLongestWait{15};
+
+journal::ClosedReason reason_of(discord::Closed why) {
+    using journal::ClosedReason;
+    switch (why) {
+        case discord::Closed::no_user:
+            return ClosedReason::no_user;
+        case discord::Closed::no_key:
+            return ClosedReason::no_key;
+        case discord::Closed::forged:
+            return ClosedReason::forged;
+        case discord::Closed::plain:
+            return ClosedReason::plain;
+        case discord::Closed::overflow:
+            return ClosedReason::overflow;
+    }
+    return ClosedReason::unknown;
+}
 
 }  // namespace
 
@@ -25,18 +44,19 @@ void Capture::go_on(const journal::Unfinished& journal, BootTime until) {
     }
     outage_ = {journal::GapReason::restart, until};
     cut_off_ = until;
-    if (journal.paused) pause_.from = BootTime::min();
+    if (journal.paused) pauses_.push_back({BootTime::min()});
 }
 
 // Only want of memory throws here, and that ends the process.
 // NOLINTNEXTLINE(bugprone-exception-escape)
 void Capture::on_packet(const discord::VoicePacket& packet) noexcept {
     if (finished_) return;
-    if (packet.arrival >= pause_.from && packet.arrival < pause_.to) {
+    if (in_pause(packet.arrival)) {
         ++kept_out_;
         return;
     }
-    if (packet.payload.size() > journal::kMaxPayloadBytes) {
+    const std::size_t bytes = packet.closed ? packet.sealed_bytes : packet.payload.size();
+    if (bytes > journal::kMaxPayloadBytes) {
         ++oversized_;
         return;
     }
@@ -46,11 +66,23 @@ void Capture::on_packet(const discord::VoicePacket& packet) noexcept {
     record.seq = packet.header.seq;
     record.rtp_timestamp = packet.header.timestamp;
     record.arrival = packet.arrival;
-    record.payload_size = static_cast<std::uint16_t>(packet.payload.size());
-    record.payload = packet.payload;
+    record.parked = packet.parked;
+    record.payload_size = static_cast<std::uint16_t>(bytes);
+    std::optional<journal::ClosedReason> closed;
+    if (packet.closed) {
+        closed = record.closed = reason_of(*packet.closed);
+        record.undecryptable = true;
+    } else {
+        record.payload = packet.payload;
+        call_.hear(packet);
+    }
     if (!writer_.append(record)) return;
     ++packets_;
-    tally_.count(record.ssrc, record.seq, packet.arrival);
+    tally_.count(record.ssrc, record.seq, packet.arrival, closed);
+}
+
+bool Capture::in_pause(BootTime arrival) const {
+    return std::ranges::any_of(pauses_, [&](const Pause& one) { return arrival >= one.from && arrival < one.to; });
 }
 
 // Only want of memory throws here, and that ends the process.
@@ -153,15 +185,16 @@ bool Capture::pause(BootTime now) {
     // A deafness in a pause is no gap: nothing was to be heard.
     say_gaps_so_far(now);
     append(journal::Pause{now});
-    pause_ = {now, BootTime::max()};
+    std::erase_if(pauses_, [&](const Pause& one) { return one.to < now - kLongestWait; });
+    pauses_.push_back({now});
     return true;
 }
 
 bool Capture::resume(BootTime now) {
     if (finished_ || !is_paused()) return false;
-    pause_.to = now;
+    pauses_.back().to = now;
     append(journal::Resume{now});
-    tally_.part();
+    tally_.part(now);
     for (Deafness* const going_on : {&server_deaf_, &outage_}) {
         if (going_on->since) going_on->since = now;
     }

@@ -1,5 +1,6 @@
 // What a session's journal says of its live life: each packet as it came, who is in the channel, whose an SSRC is, when
-// we heard nothing, and when nobody wanted us to. Decides nothing else.
+// we heard nothing, and when nobody wanted us to. Of a packet that stayed closed: that it was there, and why. Decides
+// nothing else.
 //
 // Thread: the loop's. Ownership: the writer outlives it. Hot path: on_packet() allocates once per SSRC and nothing per
 // packet, takes no lock, never waits. Errors: none; what the journal has no room for is counted there, and a Gap of its
@@ -12,12 +13,14 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
 #include "discord/voice.h"
 #include "journal/unfinished.h"
 #include "journal/writer.h"
+#include "recorder/call.h"
 #include "recorder/tally.h"
 
 namespace lestapenna::recorder {
@@ -60,10 +63,11 @@ class Capture final : public discord::Listener {
     [[nodiscard]] std::uint64_t packets() const { return packets_; }
     [[nodiscard]] std::uint64_t oversized() const { return oversized_; }
     [[nodiscard]] std::uint64_t kept_out() const { return kept_out_; }  ///< arrived in a pause
-    [[nodiscard]] bool is_paused() const { return pause_.to == BootTime::max() && pause_.from != BootTime::max(); }
+    [[nodiscard]] bool is_paused() const { return !pauses_.empty() && pauses_.back().to == BootTime::max(); }
     [[nodiscard]] bool is_deaf() const { return server_deaf_.since.has_value(); }
     [[nodiscard]] const std::set<UserId>& present() const { return present_; }
     [[nodiscard]] const Tally& tally() const { return tally_; }
+    [[nodiscard]] const CallHistory& call() const { return call_; }
 
   private:
     /// We hear nothing since then, for as long as it lasts.
@@ -71,9 +75,9 @@ class Capture final : public discord::Listener {
         journal::GapReason reason;
         std::optional<BootTime> since;
     };
-    /// The last pause: packets that arrived in [from, to) are not stored.
+    /// Packets that arrived in [from, to) are not stored.
     struct Pause {
-        BootTime from = BootTime::max();
+        BootTime from;
         BootTime to = BootTime::max();
     };
 
@@ -83,9 +87,11 @@ class Capture final : public discord::Listener {
     void take(const discord::UserDisconnected& left, BootTime now);
     void take(const discord::KernelDropped& dropped, BootTime now);
     void take(const discord::Moved& moved, BootTime now);
+    void take(const discord::Encryption& news, BootTime /*now*/) { call_.take(news); }
     template <class Other>
     void take(const Other& /*said elsewhere, or nothing a journal says*/, BootTime /*now*/) {}
 
+    [[nodiscard]] bool in_pause(BootTime arrival) const;
     void append(const journal::Record& record) noexcept { writer_.append(record); }
     void close_gap(Deafness& deafness, BootTime now);
     void say_gaps_so_far(BootTime now);
@@ -99,7 +105,8 @@ class Capture final : public discord::Listener {
     std::uint64_t oversized_ = 0;
     std::uint64_t kept_out_ = 0;
     Tally tally_;
-    Pause pause_;
+    CallHistory call_;
+    std::vector<Pause> pauses_;  ///< the last ones: what had to wait arrived before the latest, perhaps
     BootTime last_arrival_{};
     std::map<std::uint32_t, UserId> bound_;  ///< live SSRCs
     std::set<UserId> present_;

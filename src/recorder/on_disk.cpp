@@ -47,7 +47,7 @@ Status OnDisk::take_back(Opened opened, const SessionId& session) const {
     });
 }
 
-Status OnDisk::end(Opened& opened, const journal::SessionHead& head, BootTime now) const {
+Status OnDisk::end(Opened& opened, const catalog::Session& row, const journal::SessionHead& head, BootTime now) const {
     if (auto room = opened.writer.wait_for_room(); !room) return room;
     if (!opened.end_said) opened.end_said = opened.writer.append(journal::End{now});
     if (!opened.end_said) return Error{ErrorKind::failed, "the journal has no room for its end: the disk is too slow"};
@@ -56,6 +56,7 @@ Status OnDisk::end(Opened& opened, const journal::SessionHead& head, BootTime no
     Status listed = catalog.together([&]() -> Status {
         Status set = catalog.set_end(head.id, end);
         if (set) set = catalog.set_status(head.id, SessionStatus::ending);
+        if (set) set = catalog.set_encryption(row);
         return set;
     });
     if (listed) const auto unlocked = std::move(opened.writer);
@@ -64,6 +65,10 @@ Status OnDisk::end(Opened& opened, const journal::SessionHead& head, BootTime no
 
 Status OnDisk::note_place(const catalog::Session& row) const {
     return catalog.set_place(row);
+}
+
+Status OnDisk::note_encryption(const catalog::Session& row) const {
+    return catalog.set_encryption(row);
 }
 
 Status OnDisk::name(const SessionId& session, UserId user, const std::string& name, bool bot) const {

@@ -32,9 +32,12 @@ struct OnDisk {
     [[nodiscard]] Status take_back(Opened opened, const SessionId& session) const;
     /// Ends the journal at `now`, and the row says so. Both are durable on return, and the journal is let go. After an
     /// error nothing is lost of what it holds in memory: call it again.
-    [[nodiscard]] Status end(Opened& opened, const journal::SessionHead& head, BootTime now) const;
+    /// `row`: what it has of the call's encryption is noted too.
+    [[nodiscard]] Status end(Opened& opened, const catalog::Session& row, const journal::SessionHead& head,
+                             BootTime now) const;
     /// We were moved.
     [[nodiscard]] Status note_place(const catalog::Session& row) const;
+    [[nodiscard]] Status note_encryption(const catalog::Session& row) const;
     /// Who is recorded. What was counted of them stays.
     [[nodiscard]] Status name(const SessionId& session, UserId user, const std::string& name, bool bot) const;
 };

@@ -26,6 +26,7 @@ net::Task<> Recorder::Impl::tick(std::shared_ptr<Impl> self) {
         self->capture->tick(now.boot, std::chrono::floor<milliseconds>(now.wall));
         self->lag.look(self->opened->writer.accepted(), self->opened->writer.durable(), now.boot);
         self->look_for_people(now.boot - before);
+        self->note_encryption();
         before = now.boot;
         while (next <= now.boot) next += kClockEvery;
         static_cast<void>(co_await self->ending.wait_for(next - now.boot));
@@ -45,6 +46,8 @@ void Recorder::Impl::on_voice(const discord::VoiceEvent& event) {
         ended = *end;
         changed.set();
         end_soon(end->reason == discord::EndReason::refused ? EndCause::refused : EndCause::removed);
+    } else if (const auto* closed = std::get_if<discord::CannotOpen>(&event)) {
+        cannot_open(*closed);
     } else if (const auto* lost = std::get_if<discord::Disconnected>(&event)) {
         ++voice_closes[lost->code];
         log().warn("session {}: the voice connection is lost ({}, {}), it is being restored", head.id.text(),
@@ -98,6 +101,24 @@ void Recorder::Impl::name_track(UserId user) {
         if (auto named = disk.name(session, user, name, bot); !named) log().warn("{}", named.error().message);
     };
     tools.blocking.post(std::move(work));
+}
+
+/// A call in which people come and go has a new privacy code each time: at most one write a second.
+void Recorder::Impl::note_encryption() {
+    auto now = row();
+    if (now.encryption == row_noted->encryption && now.privacy_code == row_noted->privacy_code) return;
+    row_noted = now;
+    auto work = [disk = on_disk(), now = std::move(now)] {
+        if (auto kept = disk.note_encryption(now); !kept) log().warn("{}", kept.error().message);
+    };
+    tools.blocking.post(std::move(work));
+}
+
+void Recorder::Impl::cannot_open(const discord::CannotOpen& what) {
+    if (!closed_told.emplace(what.user, what.gave_up).second) return;
+    log().warn("session {}: what user {} says can not be opened{}", head.id.text(), what.user.text(),
+               what.gave_up ? ", and is given up" : "");
+    say(CannotOpen{what.user, what.user == UserId{} ? "" : tools.guilds.name_of(where.guild, what.user), what.gave_up});
 }
 
 /// Who goes on after a restart looks for people where we are.
@@ -157,6 +178,7 @@ std::vector<Heard> Recorder::Impl::heard() const {
         one.packets = sum.packets;
         one.lost = sum.lost;
         one.last = sum.last;
+        one.closed = sum.closed;
     }
     return all;
 }
@@ -170,6 +192,7 @@ Report Recorder::Impl::report() const {
         now.is_paused = capture->is_paused();
         now.deaf = capture->is_deaf();
         now.heard = heard();
+        now.call = capture->call().now();
     }
     if (opened) {
         now.refused = opened->writer.refused();

@@ -35,6 +35,8 @@
 #include "journal/writer.h"
 #include "net/blocking.h"
 #include "net/loop.h"
+#include "recorder/call.h"
+#include "recorder/tally.h"
 
 namespace lestapenna::recorder {
 
@@ -55,6 +57,13 @@ struct Joined {
 struct Left {
     UserId user;
 };
+/// What a user says can not be opened, although all of its keys should be here (discord/voice.h). Once of each user and
+/// once more when it was given up.
+struct CannotOpen {
+    UserId user;  ///< 0: nobody said who it is
+    std::string name;
+    bool gave_up = false;
+};
 /// A moderator made us deaf, or undid it.
 struct Deafened {
     bool deaf = false;
@@ -70,7 +79,7 @@ struct Unwritten {};
 struct Ended {
     EndCause cause{};
 };
-using Happening = std::variant<Joined, Left, Deafened, Ending, Unwritten, Ended>;
+using Happening = std::variant<Joined, Left, CannotOpen, Deafened, Ending, Unwritten, Ended>;
 
 /// Why a session did not begin; what a person can do about it depends on which.
 enum class StartTrouble : std::uint8_t {
@@ -124,6 +133,7 @@ struct Heard {
     std::uint64_t packets = 0;
     std::uint64_t lost = 0;        ///< missing in the sequence between the first packet and the last
     std::optional<BootTime> last;  ///< when their last packet came
+    Closed closed{};               ///< of the packets, those that could not be opened
 };
 
 /// What $stato shows, and the metrics.
@@ -139,6 +149,7 @@ struct Report {
     bool is_paused = false;
     bool deaf = false;  ///< by a moderator: nothing is sent to us
     ChannelId channel;  ///< where we are
+    Call call;          ///< its end-to-end encryption
     std::vector<Heard> heard;
     std::map<std::uint16_t, std::uint64_t> voice_closes;  ///< reconnects by close code
     discord::VoiceCounts voice;

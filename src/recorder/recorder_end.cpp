@@ -54,9 +54,12 @@ net::Task<Status> Recorder::Impl::finish(EndCause why) {
 
 /// Again and again while the disk does not take it: what is in memory goes only with the process.
 net::Task<Status> Recorder::Impl::end_on_disk(BootTime now) {
+    auto as_known = row();
     const auto closing = std::exchange(opened, nullptr);
     for (seconds wait = kAgainFirst;; wait = std::min(2 * wait, kAgainMost)) {
-        auto work = [disk = on_disk(), closing, as = head, now] { return disk.end(*closing, as, now); };
+        auto work = [disk = on_disk(), closing, as_known, as = head, now] {
+            return disk.end(*closing, as_known, as, now);
+        };
         Status done = co_await tools.blocking.run(std::move(work));
         if (done || abandoned) co_return done;
         log().error("session {} is over, but its end can not be written yet: {}", head.id.text(), done.error().message);

@@ -48,6 +48,8 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
     void look_for_people(nanoseconds passed);
     void name_track(UserId user);
     void note_place();
+    void note_encryption();
+    void cannot_open(const discord::CannotOpen& what);
     void abandon();
     void say(const Happening& what) const {
         if (tools.tell && !abandoned) tools.tell(what);
@@ -56,7 +58,7 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
         return {tools.rest, tools.guilds, tools.blocking, tools.catalog, tools.self};
     }
     [[nodiscard]] OnDisk on_disk() const { return {tools.catalog, tools.committer, tools.journal_root, tools.journal}; }
-    /// Of the session as a new one.
+    /// Of the session as a new one, but for what is known of its call.
     [[nodiscard]] catalog::Session row() const;
     [[nodiscard]] Report report() const;
     [[nodiscard]] std::vector<Heard> heard() const;
@@ -77,6 +79,8 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
     std::set<UserId> known;               ///< whoever was ever there
     nanoseconds empty_for{0};
     std::map<std::uint16_t, std::uint64_t> voice_closes;
+    std::set<std::pair<UserId, bool>> closed_told;  ///< CannotOpen: of whom, and whether it was given up
+    std::optional<catalog::Session> row_noted;      ///< what its row says of the call's encryption
 
     Sign sign;
     std::shared_ptr<OnDisk::Opened> opened;  ///< the loop's while it records, then the blocking thread's

@@ -30,6 +30,11 @@ catalog::Session Recorder::Impl::row() const {
     row.text_channel_id = where.text_channel.text();
     if (where.started_by != UserId{}) row.started_by = where.started_by.text();
     row.language = where.language;
+    if (opened && opened->before) {
+        row.encryption = opened->before->encryption;
+        row.privacy_code = opened->before->privacy_code;
+    }
+    if (capture) capture->call().note(row);
     return row;
 }
 
@@ -41,6 +46,7 @@ net::Task<Started> Recorder::Impl::open() {
     auto done = co_await tools.blocking.run(std::move(work));
     if (!done) co_return not_opened(done.error());
     opened = std::make_shared<OnDisk::Opened>(std::move(*done));
+    row_noted = row();
     co_return Ok{};
 }
 

@@ -40,10 +40,13 @@ bool Tally::Stretch::take(std::uint16_t seq) {
     return true;
 }
 
-void Tally::count(std::uint32_t ssrc, std::uint16_t seq, BootTime arrival) {
+void Tally::count(std::uint32_t ssrc, std::uint16_t seq, BootTime arrival,
+                  std::optional<journal::ClosedReason> closed) {
     Source& source = sources_[ssrc];
     ++source.sum.packets;
+    if (closed) ++source.sum.closed[static_cast<std::size_t>(*closed)];
     source.sum.last = std::max(source.sum.last.value_or(arrival), arrival);
+    if (arrival < parted_) return;  // it had to wait, and belongs to what is summed up already
     if (source.stretch.length > 0 && source.stretch.take(seq)) return;
     source.sum.lost += source.stretch.lost();
     source.stretch.begin(seq);
@@ -59,7 +62,8 @@ void Tally::bind(std::uint32_t ssrc, UserId user) {
     source.user = user;
 }
 
-void Tally::part() {
+void Tally::part(BootTime now) {
+    parted_ = now;
     for (auto& [ssrc, source] : sources_) {
         source.sum.lost += source.stretch.lost();
         source.stretch = {};
@@ -72,6 +76,7 @@ void Tally::add(std::map<UserId, Sum>& sums, const Source& source) {
     sum.packets += source.sum.packets;
     sum.lost += source.sum.lost + source.stretch.lost();
     sum.last = std::max(sum.last, source.sum.last);
+    for (std::size_t reason = 0; reason < sum.closed.size(); ++reason) sum.closed[reason] += source.sum.closed[reason];
 }
 
 std::map<UserId, Tally::Sum> Tally::sums() const {

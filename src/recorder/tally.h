@@ -1,9 +1,10 @@
-// How many packets of each user were heard and how many are missing, while the session runs. What the finished session
-// says is the timeline's ledger; this is for $stato and the metrics.
+// How many packets of each user were heard, are missing or stayed closed, while the session runs. What the finished
+// session says is the timeline's ledger; this is for $stato and the metrics.
 //
 // Thread: the loop's. Hot path: count() allocates once per SSRC, nothing per packet.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,21 +12,28 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "journal/record.h"
 
 namespace lestapenna::recorder {
 
+/// Packets that could not be opened, by journal::ClosedReason.
+using Closed = std::array<std::uint64_t, journal::kClosedReasons>;
+
 class Tally {
   public:
-    void count(std::uint32_t ssrc, std::uint16_t seq, BootTime arrival);
+    /// `closed`: why it could not be opened.
+    void count(std::uint32_t ssrc, std::uint16_t seq, BootTime arrival,
+               std::optional<journal::ClosedReason> closed = std::nullopt);
     /// Whose an SSRC is: what was heard of it before is theirs too, unless it was somebody else's.
     void bind(std::uint32_t ssrc, UserId user);
-    /// What comes next does not follow what came so far: nothing in between is lost.
-    void part();
+    /// What arrives next does not follow what came so far: nothing in between is lost.
+    void part(BootTime now);
 
     struct Sum {
         std::uint64_t packets = 0;     ///< copies included
         std::uint64_t lost = 0;        ///< missing in the sequence between the first packet and the last
         std::optional<BootTime> last;  ///< when the last packet came
+        Closed closed{};               ///< of the packets, those that could not be opened
     };
     /// By user; 0 has what nobody claimed.
     [[nodiscard]] std::map<UserId, Sum> sums() const;
@@ -50,6 +58,7 @@ class Tally {
     static void add(std::map<UserId, Sum>& sums, const Source& source);
 
     std::unordered_map<std::uint32_t, Source> sources_;
+    BootTime parted_ = BootTime::min();
     std::map<UserId, Sum> former_;  ///< of SSRCs that are somebody else's now
 };
 

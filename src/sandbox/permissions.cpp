@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "discord/limits.h"
+
 namespace lestapenna::sandbox {
 
 namespace {
@@ -60,10 +62,7 @@ bool may(const World& world, UserId user, const WorldChannel& channel, std::uint
 }
 
 std::size_t largest_file(const WorldGuild* guild) {
-    constexpr std::size_t kMiB = 1U << 20;
-    const int tier = guild == nullptr ? 0 : guild->premium_tier;
-    if (tier >= 3) return 100 * kMiB;
-    return tier == 2 ? 50 * kMiB : 10 * kMiB;
+    return discord::largest_file(guild == nullptr ? 0 : guild->premium_tier);
 }
 
 }  // namespace lestapenna::sandbox

@@ -6,19 +6,13 @@
 
 #include <cstdint>
 
+#include "discord/permissions.h"
 #include "sandbox/world.h"
 
 namespace lestapenna::sandbox {
 
 namespace permission {
-inline constexpr std::uint64_t administrator = 1ULL << 3;
-inline constexpr std::uint64_t view_channel = 1ULL << 10;
-inline constexpr std::uint64_t send_messages = 1ULL << 11;
-inline constexpr std::uint64_t attach_files = 1ULL << 15;
-inline constexpr std::uint64_t connect = 1ULL << 20;
-inline constexpr std::uint64_t mute_members = 1ULL << 22;
-inline constexpr std::uint64_t move_members = 1ULL << 24;
-inline constexpr std::uint64_t change_nickname = 1ULL << 26;
+using namespace discord::permission;
 /// Every bit there is, as Discord shows an administrator.
 inline constexpr std::uint64_t all = (1ULL << 53) - 1;
 /// What @everyone may do unless somebody changes it: see, write, attach, react, use commands, connect, speak, change

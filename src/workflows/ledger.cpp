@@ -1,5 +1,7 @@
 #include "workflows/ledger.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
 
 namespace lestapenna::workflows {
@@ -17,6 +19,8 @@ Status write_tracks(const Tools& tools, const SessionId& id, const timeline::Tim
         row.received = static_cast<std::int64_t>(counts.received);
         row.lost = static_cast<std::int64_t>(counts.lost);
         row.undecryptable = static_cast<std::int64_t>(counts.undecryptable);
+        static_assert(std::tuple_size_v<decltype(row.closed)> == journal::kClosedReasons);
+        std::ranges::copy(counts.closed, row.closed.begin());
         row.late = static_cast<std::int64_t>(counts.late + counts.runaway);
         row.duplicate = static_cast<std::int64_t>(counts.duplicate);
         row.parked = static_cast<std::int64_t>(counts.parked);

@@ -143,6 +143,8 @@ Result<std::string> manifest_text(const catalog::Catalog& catalog, const Session
                     {"text_channel_id", or_null(session->text_channel_id)},
                     {"started_by", or_null(session->started_by)},
                     {"language", session->language},
+                    {"encryption", session->encryption ? Json(to_text(*session->encryption)) : Json(nullptr)},
+                    {"privacy_code", session->privacy_code},
                     {"status", catalog::to_text(session->status)},
                     {"start_time", unix_ms(session->start)},
                     {"end_time", or_null(session->end)},
@@ -199,7 +201,9 @@ std::optional<catalog::Session> session_of_manifest(std::string_view text) {
                             .status = *status,
                             .text_channel_id = id_of(member(*json, "text_channel_id")),
                             .started_by = id_of(member(*json, "started_by")),
-                            .language = text_of(member(*json, "language")).value_or("")};
+                            .language = text_of(member(*json, "language")).value_or(""),
+                            .encryption = catalog::parse_encryption(text_of(member(*json, "encryption")).value_or("")),
+                            .privacy_code = text_of(member(*json, "privacy_code")).value_or("")};
 }
 
 std::vector<catalog::Track> tracks_of_manifest(std::string_view text) {

@@ -70,6 +70,8 @@ std::vector<Sentence> sentences() {
         {"note_is_empty", [](Language l) { return text::note_is_empty(l, "$"); }},
         {"note_is_too_long", [](Language l) { return text::note_is_too_long(l); }},
         {"newcomer", [](Language l) { return text::newcomer(l, kEvil); }},
+        {"cannot_open", [](Language l) { return text::cannot_open(l, kEvil, false, "$"); }},
+        {"cannot_open, given up", [](Language l) { return text::cannot_open(l, "", true, "$"); }},
         {"deafened", [](Language l) { return text::deafened(l); }},
         {"unwritten", [](Language l) { return text::unwritten(l); }},
         {"no_longer_deaf", [](Language l) { return text::no_longer_deaf(l); }},
@@ -86,7 +88,11 @@ std::vector<Sentence> sentences() {
         {"no sessions", [](Language l) { return text::sessions(l, {}, "$"); }},
         {"report",
          [](Language l) {
-             return text::report(l, finished({{kEvil, 100, 3, 2, true, true}}), "$");
+             return text::report(l, finished({{kEvil, 100, 3, {0, 2, 2, 2, 2, 2}, true, true}}), "$");
+         }},
+        {"report of what stayed closed",
+         [](Language l) {
+             return text::report(l, {kSession, kStart, 1h, false, {{kEvil, 100, 0, {0, 0, 100}}}}, "$");
          }},
         {"report of silence",
          [](Language l) {
@@ -232,7 +238,7 @@ TEST(Text, AHundredPlayersFit) {
     for (int i = 0; i < 100; ++i) {
         const std::string name(64, i % 2 == 0 ? '*' : '~');
         people.push_back(heard(name, 1'000'000, 10'000));
-        persons.push_back({name, 1'000'000, 10'000, 7, true, true});
+        persons.push_back({name, 1'000'000, 10'000, {0, 3, 4}, true, true});
         listed.push_back({session(catalog::SessionStatus::interrupted), 1'000});
     }
     for (const Language language : {Language::it, Language::en}) {
@@ -254,16 +260,76 @@ TEST(Text, LinksStandAlone) {
     const auto text = text::link(Language::it, finished({}), url, kStart);
     EXPECT_THAT(text, HasSubstr("\n<" + url + ">\n"));
     EXPECT_THAT(text, HasSubstr("<t:1700000000:f>"));
-    EXPECT_THAT(text::report(Language::it, finished({{"Anna", 1, 0, 0}}), "$"), Not(HasSubstr("http")));
+    EXPECT_THAT(text::report(Language::it, finished({{"Anna", 1, 0}}), "$"), Not(HasSubstr("http")));
 }
 
 TEST(Text, ReportNamesWhatWentWrong) {
     const auto text = text::report(
-        Language::it, finished({{"Anna", 9'960, 40, 3, true, false}, {"Bruno", 5, 0, 0, false, true}}), "$");
-    EXPECT_THAT(text,
-                HasSubstr("• Anna: persi 40 pacchetti su 10.000 (0,4 %), 3 indecifrabili; microfono sempre aperto"));
+        Language::it, finished({{"Anna", 9'960, 40, {0, 0, 600}, true, false}, {"Bruno", 5, 0, {}, false, true}}), "$");
+    EXPECT_THAT(
+        text,
+        HasSubstr("• Anna: persi 40 pacchetti su 10.000 (0,4 %); non si è potuto aprire: 12 secondi (non avevo la "
+                  "chiave per aprirlo); microfono sempre aperto"));
     EXPECT_THAT(text, HasSubstr("• Bruno: niente di perso; voce molto bassa"));
     EXPECT_THAT(text, HasSubstr("`$scarica " + kCode + "`"));
+}
+
+TEST(Text, WhatStayedClosedIsSaidWithItsReasons) {
+    auto table = live({heard("Anna")});
+    EXPECT_THAT(text::status(Language::en, table), Not(HasSubstr("could not be opened")));
+    table.report.heard[0].closed = {0, 0, 9'000, 40, 0, 0};
+    EXPECT_THAT(
+        text::status(Language::en, table),
+        HasSubstr("nothing lost; could not be opened: 3 minutes (I had no key to open it: 3 minutes, the speaker's "
+                  "key did not open it: less than a second)"));
+    const text::Finished nothing{kSession, kStart, 1h, false, {{"Anna", 600, 0, {600}}}};
+    const auto text = text::report(Language::it, nothing, "$");
+    EXPECT_THAT(text, HasSubstr("Non c'è audio da scaricare"));
+    EXPECT_THAT(text, HasSubstr("• Anna: niente di perso; non si è potuto aprire: 12 secondi (non so perché)"));
+    EXPECT_THAT(text, Not(HasSubstr("$scarica"))) << "there is nothing to have";
+}
+
+const std::string kPrivacyCode = "090606058512345678901234500001";
+const std::string kShownCode = "`09060 60585 12345 67890 12345 00001`";
+
+TEST(Text, StatusSaysWhetherTheCallIsEncrypted) {
+    auto table = live({heard("Anna")});
+    EXPECT_THAT(text::status(Language::it, table), Not(HasSubstr("cifrata"))) << "nothing is known yet";
+    table.report.call = {true, true, 7, kPrivacyCode};
+    EXPECT_THAT(text::status(Language::it, table), HasSubstr("Codice privacy: " + kShownCode));
+    EXPECT_THAT(text::status(Language::it, table), HasSubstr("cambia quando qualcuno entra o esce"));
+    EXPECT_THAT(text::status(Language::en, table), HasSubstr("Privacy code: " + kShownCode));
+    table.report.call = {true, false, 0, ""};
+    EXPECT_THAT(text::status(Language::it, table), testing::EndsWith("🔓 Chiamata non cifrata end-to-end"));
+    table.stage = true;
+    EXPECT_THAT(text::status(Language::it, table), HasSubstr("non cifrata end-to-end: i canali stage non lo sono mai"));
+}
+
+TEST(Text, TheReportSaysWhetherTheCallWasEncrypted) {
+    using catalog::Encryption;
+    auto evening = finished({{"Anna", 100, 0}});
+    EXPECT_THAT(text::report(Language::it, evening, "$"), Not(HasSubstr("cifrata"))) << "nothing is known of it";
+    evening.encryption = Encryption::end_to_end;
+    evening.privacy_code = kPrivacyCode;
+    const auto text = text::report(Language::it, evening, "$");
+    EXPECT_THAT(text,
+                HasSubstr("\n🔐 La chiamata era cifrata end-to-end; codice privacy alla fine: " + kShownCode + "\n"));
+    EXPECT_THAT(text, HasSubstr("`$scarica " + kCode + "`"));
+    evening.encryption = Encryption::partly;
+    EXPECT_THAT(text::report(Language::en, evening, "$"), HasSubstr("only in part; last privacy code: " + kShownCode));
+    evening.encryption = Encryption::none;
+    evening.stage = true;
+    EXPECT_THAT(text::report(Language::en, evening, "$"),
+                HasSubstr("was not end-to-end encrypted: stage channels never are"));
+}
+
+TEST(Text, AClosedVoiceComesWithWhatToDo) {
+    const auto first = text::cannot_open(Language::it, "An_na", false, "!");
+    EXPECT_THAT(first, HasSubstr("la voce di An\\_na"));
+    EXPECT_THAT(first, HasSubstr("`!stato`"));
+    EXPECT_THAT(first, HasSubstr("esca dal canale vocale e rientri"));
+    EXPECT_THAT(text::cannot_open(Language::en, "Anna", true, "$"), HasSubstr("change its region"));
+    EXPECT_THAT(text::cannot_open(Language::en, "", false, "$"), HasSubstr("somebody Discord does not name"));
 }
 
 TEST(Text, ShortIds) {

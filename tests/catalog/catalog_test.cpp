@@ -77,6 +77,25 @@ TEST_F(CatalogTest, KeepsWhoStartedASessionAndWhereItIsTold) {
     EXPECT_EQ(catalog_.reopen_session(id("other")).error().kind, ErrorKind::not_found);
 }
 
+TEST_F(CatalogTest, KeepsWhetherACallWasEncrypted) {
+    auto session = one();
+    ASSERT_TRUE(catalog_.insert_session(session));
+    EXPECT_EQ(catalog_.session(kOne)->encryption, std::nullopt);
+    for (const auto encryption : {Encryption::none, Encryption::end_to_end, Encryption::partly}) {
+        session.encryption = encryption;
+        session.privacy_code += "09060";
+        ASSERT_TRUE(catalog_.set_encryption(session));
+        EXPECT_EQ(*catalog_.session(kOne), session);
+        EXPECT_EQ(parse_encryption(to_text(encryption)), encryption);
+    }
+    EXPECT_EQ(parse_encryption("quantum"), std::nullopt);
+    ASSERT_TRUE(catalog_.reopen_session(kOne));
+    ASSERT_TRUE(catalog_.set_place(one()));
+    EXPECT_EQ(catalog_.session(kOne)->privacy_code, "090600906009060") << "who goes on with it goes on from there";
+    session.id = id("other");
+    EXPECT_EQ(catalog_.set_encryption(session).error().kind, ErrorKind::not_found);
+}
+
 TEST_F(CatalogTest, AGuildSeesItsOwnSessionsOnlyTheNewestFirst) {
     for (int i = 0; i < 5; ++i) {
         ASSERT_TRUE(catalog_.insert_session(
@@ -148,7 +167,8 @@ TEST_F(CatalogTest, KeepsFragmentsChunksTracksAndTheMaster) {
                       .name = "Zoë 'x\"; DROP TABLE sessions; --",
                       .received = 1,
                       .lost = 2,
-                      .undecryptable = 3,
+                      .undecryptable = 36,
+                      .closed = {15, 1, 2, 3, 4, 11},
                       .late = 4,
                       .duplicate = 5,
                       .parked = 6,

@@ -70,7 +70,12 @@ TEST_F(SchemaTest, AnOlderCatalogIsBroughtUpToDateWithAllItHolds) {
     EXPECT_EQ(sessions[0].started_by, std::nullopt);
     EXPECT_EQ(sessions[0].language, "");
     const auto tracks = *catalog.tracks(sessions[0].id);
-    for (const auto& track : tracks) EXPECT_FALSE(track.bot);
+    for (const auto& track : tracks) {
+        EXPECT_FALSE(track.bot);
+        EXPECT_EQ(track.closed.front(), track.undecryptable) << "why is not known";
+    }
+    EXPECT_EQ(sessions[0].encryption, std::nullopt);
+    EXPECT_EQ(sessions[0].privacy_code, "");
     EXPECT_TRUE(catalog.add_job({.name = "finish", .subject = "x", .session = sessions[0].id}));
     EXPECT_TRUE(catalog.add_transcription({.session = sessions[0].id, .file = "f"}));
 }

@@ -55,11 +55,11 @@ TEST_F(SessionJson, HasTheKeysOfTheContractAndNullsUntilTheyAreKnown) {
     ASSERT_TRUE(catalog_.insert_session({.id = kId, .start = at(5)}));
     const auto session = object();
     EXPECT_THAT(keys(session), ElementsAre("session", "guild_id", "channel_id", "status", "start_time", "duration_ms",
-                                           "master", "tracks"));
+                                           "encryption", "privacy_code", "master", "tracks"));
     EXPECT_EQ(session["session"], "01J0ABCDEFGH");
     EXPECT_EQ(session["status"], "recording");
     EXPECT_EQ(session["start_time"], 5);
-    for (const auto* key : {"guild_id", "channel_id", "duration_ms", "master"})
+    for (const auto* key : {"guild_id", "channel_id", "duration_ms", "encryption", "privacy_code", "master"})
         EXPECT_TRUE(session[key].is_null()) << key;
     EXPECT_EQ(session["tracks"], Json::array());
 }
@@ -71,8 +71,13 @@ TEST_F(SessionJson, ShowsEverythingThatWasMade) {
     const std::string master = "recordings/01J0ABCDEFGH/master/MASTER-01J0ABCDEFGH.mp3";
     store_file(fragment);
     store_file(master);
-    ASSERT_TRUE(catalog_.upsert_track(
-        {.session = kId, .user = kAnna, .name = "Anna", .received = 3, .lost = 2, .undecryptable = 1}));
+    ASSERT_TRUE(catalog_.upsert_track({.session = kId,
+                                       .user = kAnna,
+                                       .name = "Anna",
+                                       .received = 3,
+                                       .lost = 2,
+                                       .undecryptable = 3,
+                                       .closed = {0, 0, 2, 1}}));
     ASSERT_TRUE(catalog_.upsert_recording({.session = kId,
                                            .key = fragment,
                                            .user = kAnna,
@@ -114,7 +119,17 @@ TEST_F(SessionJson, ShowsEverythingThatWasMade) {
                     {"chunks", Json::array({{{"key", chunk}, {"start_time", 1500}, {"duration_ms", 60'000}}})},
                     {"packets_received", 3},
                     {"packets_lost", 2},
-                    {"packets_undecryptable", 1}}));
+                    {"packets_undecryptable", 3},
+                    {"undecryptable",
+                     {{"unknown", 0}, {"no_user", 0}, {"no_key", 2}, {"forged", 1}, {"plain", 0}, {"overflow", 0}}}}));
+}
+
+TEST_F(SessionJson, SaysWhetherTheCallWasEncrypted) {
+    insert();
+    ASSERT_TRUE(catalog_.set_encryption(
+        {.id = kId, .encryption = catalog::Encryption::partly, .privacy_code = "090606058512345"}));
+    EXPECT_EQ(object()["encryption"], "partly");
+    EXPECT_EQ(object()["privacy_code"], "090606058512345");
 }
 
 TEST_F(SessionJson, PathIsNullWhereTheFileIsNotHere) {

@@ -113,6 +113,42 @@ TEST_F(CaptureTest, WhatIsNoOpusPacketForItsLengthIsCounted) {
     EXPECT_EQ(writer_->refused(), 0U) << "the journal has no gap of it";
 }
 
+TEST_F(CaptureTest, WhatStayedClosedIsARecordWithItsReason) {
+    using discord::Closed;
+    using journal::ClosedReason;
+    std::uint16_t seq = 0;
+    for (const Closed why : {Closed::no_user, Closed::no_key, Closed::forged, Closed::plain, Closed::overflow}) {
+        discord::VoicePacket packet;
+        packet.header.ssrc = 77;
+        packet.header.seq = ++seq;
+        packet.arrival = at(milliseconds(20 * seq));
+        packet.parked = why != Closed::plain;
+        packet.closed = why;
+        packet.sealed_bytes = static_cast<std::uint16_t>(100 + seq);
+        capture_->on_packet(packet);
+    }
+    discord::VoicePacket endless;
+    endless.closed = Closed::forged;
+    endless.sealed_bytes = journal::kMaxPayloadBytes + 1;
+    capture_->on_packet(endless);
+    EXPECT_EQ(capture_->oversized(), 1U);
+    EXPECT_EQ(capture_->packets(), 5U);
+    EXPECT_EQ(capture_->tally().sums().at(UserId{}).closed, (recorder::Closed{0, 1, 1, 1, 1, 1}));
+    capture_->on_event(discord::SsrcBound{77, kAnna});
+    std::vector<ClosedReason> reasons;
+    for (const auto& packet : all<journal::Packet>()) {
+        EXPECT_TRUE(packet.undecryptable && packet.payload_size == 100 + packet.seq);
+        EXPECT_EQ(packet.parked, packet.closed != ClosedReason::plain);
+        reasons.push_back(packet.closed);
+    }
+    EXPECT_THAT(reasons, ElementsAre(ClosedReason::no_user, ClosedReason::no_key, ClosedReason::forged,
+                                     ClosedReason::plain, ClosedReason::overflow));
+    const auto timeline = timeline::read(folder_ / id_.text(), seconds(300));
+    ASSERT_TRUE(timeline.ok());
+    EXPECT_EQ(timeline->counts_of(kAnna).closed, (std::array<std::uint64_t, 6>{0, 1, 1, 1, 1, 1}));
+    EXPECT_EQ(timeline->counts_of(kAnna).parked, 4U);
+}
+
 TEST_F(CaptureTest, AFullJournalIsAGapOfItsOwn) {
     capture_->finish(BootClock::now());
     journal::WriterOptions small;
@@ -296,6 +332,34 @@ TEST_F(CaptureTest, WhatArrivesInAPauseIsNotStored) {
     ASSERT_TRUE(timeline.ok());
     EXPECT_EQ(timeline->counts_of({}).lost, 0U);
     EXPECT_EQ(timeline->pauses.size(), 1U);
+}
+
+TEST_F(CaptureTest, WhatHadToWaitOverPausesIsStoredByItsArrival) {
+    const auto wait = [&](std::uint16_t seq, nanoseconds arrival) {
+        discord::VoicePacket packet;
+        packet.header.ssrc = 77;
+        packet.header.seq = seq;
+        packet.header.timestamp = seq * 960U;
+        packet.arrival = at(arrival);
+        packet.payload = kSilenceFrame;
+        packet.parked = true;
+        capture_->on_packet(packet);
+    };
+    for (int pause = 0; pause < 3; ++pause) {
+        EXPECT_TRUE(capture_->pause(at(seconds(10 + 2 * pause))));
+        EXPECT_TRUE(capture_->resume(at(seconds(11 + 2 * pause))));
+    }
+    hear(77, 300, seconds(15), kSilenceFrame);
+    wait(1, milliseconds(9'500));
+    wait(51, milliseconds(10'500));   // in the first pause
+    wait(101, milliseconds(11'500));  // between
+    wait(151, milliseconds(12'500));
+    wait(251, milliseconds(14'999));
+    EXPECT_EQ(capture_->kept_out(), 3U);
+    EXPECT_EQ(capture_->tally().sums().at(UserId{}).lost, 0U);
+    std::vector<int> stored;
+    for (const auto& packet : all<journal::Packet>()) stored.push_back(packet.seq);
+    EXPECT_THAT(stored, ElementsAre(300, 1, 101));
 }
 
 TEST_F(CaptureTest, ADeafnessIsNoGapWhileItIsPaused) {

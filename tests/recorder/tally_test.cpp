@@ -70,9 +70,31 @@ TEST(Tally, AClientThatBeganAnewHasLostNothing) {
 TEST(Tally, APauseIsNoLoss) {
     Tally tally;
     hear(tally, 7, {1, 2, 4});
-    tally.part();
+    tally.part(at(400));
     hear(tally, 7, {500, 501});
     EXPECT_EQ(tally.sums().at(UserId{}).lost, 1U);
+    tally.count(7, 5, at(399));  // it had to wait for its key
+    hear(tally, 7, {503});
+    EXPECT_EQ(tally.sums().at(UserId{}).lost, 2U);
+    EXPECT_EQ(tally.sums().at(UserId{}).packets, 7U);
+}
+
+TEST(Tally, WhatStayedClosedCameAndIsCountedByReason) {
+    using enum journal::ClosedReason;
+    Tally tally;
+    hear(tally, 7, {1});
+    tally.count(7, 2, at(2), no_user);
+    tally.count(7, 3, at(3), no_key);
+    tally.count(7, 4, at(4), no_key);
+    EXPECT_EQ(tally.sums().at(UserId{}).closed, (Closed{0, 1, 2}));
+    tally.bind(7, kAnna);
+    tally.count(8, 1, at(5), forged);
+    tally.bind(8, kAnna);
+    const auto anna = tally.sums().at(kAnna);
+    EXPECT_EQ(anna.closed, (Closed{0, 1, 2, 1}));
+    EXPECT_EQ(anna.packets, 5U);
+    EXPECT_EQ(anna.lost, 0U);
+    EXPECT_EQ(tally.sums().size(), 1U);
 }
 
 TEST(Tally, AJitteringLineIsCountedToThePacket) {

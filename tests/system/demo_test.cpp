@@ -70,12 +70,12 @@ class Demo : public Program {
 
     static void expect_shape(const Json& session) {
         EXPECT_THAT(keys(session), ElementsAre("session", "guild_id", "channel_id", "status", "start_time",
-                                               "duration_ms", "master", "tracks"));
+                                               "duration_ms", "encryption", "privacy_code", "master", "tracks"));
         EXPECT_THAT(keys(session["master"]),
                     ElementsAre("path", "key", "link", "duration_ms", "loudness_lufs", "true_peak_dbtp"));
         for (const auto& track : session["tracks"]) {
             EXPECT_THAT(keys(track), ElementsAre("user_id", "name", "fragments", "chunks", "packets_received",
-                                                 "packets_lost", "packets_undecryptable", "truth"));
+                                                 "packets_lost", "packets_undecryptable", "undecryptable", "truth"));
             for (const auto& fragment : track["fragments"]) {
                 EXPECT_THAT(keys(fragment),
                             ElementsAre("path", "key", "link", "start_time", "duration_ms", "loudness_lufs",

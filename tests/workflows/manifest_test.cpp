@@ -71,6 +71,10 @@ TEST(Manifest, IsWrittenOnlyWhenItSaysSomethingNew) {
 
 TEST(Manifest, SaysWhatALostCatalogNeeds) {
     Desk desk(kId, UnixTime{milliseconds(1'234'567)});
+    auto row = *desk.catalog().session(kId);
+    row.encryption = catalog::Encryption::end_to_end;
+    row.privacy_code = "090606058512345";
+    ASSERT_TRUE(desk.catalog().set_encryption(row).ok());
     ASSERT_TRUE(desk.catalog()
                     .upsert_track({.session = kId, .user = UserId{9}, .name = "Zo\xC3\xAB \"\xFF", .bot = true})
                     .ok());
