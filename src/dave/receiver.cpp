@@ -4,7 +4,6 @@
 #include <array>
 #include <iterator>
 #include <map>
-#include <ranges>
 
 #include "dave/frame.h"
 #include "dave/gcm.h"
@@ -127,9 +126,9 @@ Opened Receiver::open(UserId user, std::span<const std::uint8_t> frame, BootTime
     const auto found = impl_->users.find(user);
     if (found == impl_->users.end()) return {Opening::no_key, {}};
     Opened result{Opening::no_key, {}};
-    for (SenderEpoch& epoch : found->second | std::views::reverse) {
-        if (epoch.expires() <= arrival) continue;
-        switch (epoch.open(*parsed, arrival, impl_->text.data())) {
+    for (auto epoch = found->second.rbegin(); epoch != found->second.rend(); ++epoch) {
+        if (epoch->expires() <= arrival) continue;
+        switch (epoch->open(*parsed, arrival, impl_->text.data())) {
             case Try::opened:
                 return {Opening::opened, std::span(impl_->text).first(parsed->media.size())};
             case Try::replayed:
@@ -158,8 +157,8 @@ std::optional<UserId> Receiver::who_sent(std::span<const std::uint8_t> frame, Bo
     const auto parsed = parse_frame(frame);
     if (!parsed || parsed->media.size() > impl_->text.size()) return std::nullopt;
     for (auto& [user, epochs] : impl_->users) {
-        for (SenderEpoch& epoch : epochs | std::views::reverse) {
-            if (arrival < epoch.expires() && epoch.opens(*parsed, arrival, impl_->text.data())) return user;
+        for (auto epoch = epochs.rbegin(); epoch != epochs.rend(); ++epoch) {
+            if (arrival < epoch->expires() && epoch->opens(*parsed, arrival, impl_->text.data())) return user;
         }
     }
     return std::nullopt;

@@ -49,13 +49,10 @@ std::optional<UserId> user_of(mls::View identity) {
 }
 
 mls::Checked<std::vector<mls::Extension>> extensions_for(mls::View external_sender) {
-    mls::Reader reader(external_sender);
-    const mls::View key = reader.vec();
-    mls::Credential credential;
-    read(reader, credential);
-    if (!reader.done()) return Reject::malformed;
-    if (credential.type != mls::Credential::kBasic) return Reject::unsupported;
-    if (!mls::is_public_key(key)) return Reject::bad_key;
+    const auto sender = mls::decode<mls::ExternalSender>(external_sender);
+    if (!sender) return sender.error();
+    if (sender->credential.type != mls::Credential::kBasic) return Reject::unsupported;
+    if (!mls::is_public_key(sender->signature_key)) return Reject::bad_key;
     mls::Writer one;
     one.vec(external_sender);
     return std::vector{mls::Extension{mls::Extension::kExternalSenders, mls::to_bytes(one.bytes())}};

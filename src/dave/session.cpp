@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <ranges>
 #include <utility>
 
 #include "dave/codes.h"
@@ -282,7 +281,7 @@ mls::Checked<mls::Group> Session::join(mls::View welcome) {
         return std::ranges::find(message->secrets, mls::key_package_ref(own.package),
                                  &mls::EncryptedGroupSecrets::new_member) != message->secrets.end();
     };
-    const auto found = std::ranges::find_if(packages_ | std::views::reverse, is_for).base();
+    const auto found = std::find_if(packages_.rbegin(), packages_.rend(), is_for).base();
     if (found == packages_.begin()) return Reject::not_for_us;
     const mls::OwnKeyPackage own = std::move(*std::prev(found));
     packages_.erase(packages_.begin(), found);
