@@ -15,7 +15,7 @@ Checked<Group::Committed> Group::commit(std::span<const QueuedProposal> queue) c
         list.push_back({&queued.proposal, queued.sender});
         commit.proposals.emplace_back(queued.ref);
     }
-    auto applied = apply(list, now.self, now.ground());
+    auto applied = apply_proposals(list, now.self, now.ground());
     if (!applied) return applied.error();
     if (!applied->psks.empty()) return Reject::bad_proposal;  // of our own we have none
     if (!applied->tree.keys_differ()) return Reject::bad_key;
@@ -70,8 +70,7 @@ Checked<Bytes> Group::State::welcome(std::span<const Applied::Joined> joined,
     for (const Applied::Joined& who : joined) {
         GroupSecrets plain{.joiner_secret = secrets.joiner, .path_secret = {}, .psks = {}};
         const NodeIndex meeting = common_ancestor(self, who.leaf);
-        const auto theirs =
-            std::find_if(path_secrets.begin(), path_secrets.end(), [&](const auto& of) { return of.first == meeting; });
+        const auto theirs = std::ranges::find(path_secrets, meeting, &std::pair<NodeIndex, Secret>::first);
         if (theirs != path_secrets.end()) plain.path_secret = theirs->second;
         auto sealed = encrypt_with_label(who.package->init_key, "Welcome", welcome.encrypted_group_info, encode(plain));
         if (!sealed) return Reject::bad_key;

@@ -10,8 +10,7 @@ namespace {
 /// What was sealed for this key package. Errors: not_for_us, cannot_open, malformed.
 Checked<GroupSecrets> open_secrets(const Welcome& welcome, const OwnKeyPackage& own) {
     const Bytes ref = key_package_ref(own.package);
-    const auto entry = std::find_if(welcome.secrets.begin(), welcome.secrets.end(),
-                                    [&](const auto& secrets) { return secrets.new_member == ref; });
+    const auto entry = std::ranges::find(welcome.secrets, ref, &EncryptedGroupSecrets::new_member);
     if (entry == welcome.secrets.end()) return Reject::not_for_us;
     const auto plain = decrypt_with_label(own.init, "Welcome", welcome.encrypted_group_info, entry->secrets);
     if (!plain) return Reject::cannot_open;
@@ -33,8 +32,7 @@ Checked<GroupInfo> open_info(const Welcome& welcome, View welcome_secret) {
 
 /// The tree the welcome brings, else the one we have from elsewhere. Errors: bad_tree, malformed.
 Checked<Tree> tree_of(const GroupInfo& info, const std::optional<Tree>& elsewhere) {
-    const auto extension = std::find_if(info.extensions.begin(), info.extensions.end(),
-                                        [](const auto& e) { return e.type == Extension::kRatchetTree; });
+    const auto extension = std::ranges::find(info.extensions, Extension::kRatchetTree, &Extension::type);
     if (extension == info.extensions.end()) {
         if (!elsewhere) return Reject::bad_tree;
         return *elsewhere;

@@ -19,7 +19,7 @@ Checked<std::vector<Listed>> resolve(const Commit& commit, std::span<const Queue
             continue;
         }
         const auto& ref = std::get<ProposalRef>(item);
-        const auto queued = std::find_if(queue.begin(), queue.end(), [&](const auto& q) { return q.ref == ref; });
+        const auto queued = std::ranges::find(queue, ref, &QueuedProposal::ref);
         if (queued == queue.end()) return Reject::unknown_proposal;
         list.push_back({&queued->proposal, queued->sender});
     }
@@ -27,13 +27,13 @@ Checked<std::vector<Listed>> resolve(const Commit& commit, std::span<const Queue
 }
 
 bool has_inline(const Commit& commit) {
-    return std::any_of(commit.proposals.begin(), commit.proposals.end(),
-                       [](const auto& item) { return std::holds_alternative<Proposal>(item); });
+    return std::ranges::any_of(commit.proposals,
+                               [](const auto& item) { return std::holds_alternative<Proposal>(item); });
 }
 
 /// An Update of our own leaf: we make none, so it is nobody's.
 bool updates(LeafIndex leaf, std::span<const Listed> list) {
-    return std::any_of(list.begin(), list.end(), [&](const Listed& item) {
+    return std::ranges::any_of(list, [&](const Listed& item) {
         return std::holds_alternative<Update>(*item.proposal) && item.sender.index == leaf.value;
     });
 }
@@ -90,7 +90,7 @@ Checked<Group::Processed> Group::process(View message, std::span<const QueuedPro
     const auto list = resolve(*commit, queue, opened->content.sender, now.ground());
     if (!list) return list.error();
     if (updates(now.self, *list)) return Reject::bad_proposal;
-    auto applied = apply(*list, committer, now.ground());
+    auto applied = apply_proposals(*list, committer, now.ground());
     if (!applied) return applied.error();
     if (applied->needs_path && !commit->path) return Reject::bad_path;
     if (applied->removed.contains(now.self)) return Reject::removed;

@@ -1,20 +1,19 @@
 #include "mls/proposals.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lestapenna::mls {
 
 namespace {
 
-// Extension and proposal types of RFC 9420 itself, which everybody knows and nobody lists (section 7.2).
-constexpr std::uint16_t kLastDefaultExtension = 5;
-constexpr std::uint16_t kLastDefaultProposal = 7;
+constexpr std::uint16_t kLastDefaultProposal = 7;  // those of RFC 9420 nobody lists (section 7.2)
 constexpr std::uint16_t kRequiredCapabilities = 3;
 constexpr std::uint8_t kResumptionPsk = 2;
 constexpr std::uint8_t kApplicationUsage = 1;
 
 bool contains(const std::vector<std::uint16_t>& list, std::uint16_t what) {
-    return std::find(list.begin(), list.end(), what) != list.end();
+    return std::ranges::find(list, what) != list.end();
 }
 
 // ---- one alone
@@ -86,7 +85,7 @@ struct ApplyAllButAdds {
     }
 
     bool operator()(const UsePreSharedKey& use) const {
-        if (std::find(to.psks.begin(), to.psks.end(), use.psk) != to.psks.end()) return false;
+        if (std::ranges::find(to.psks, use.psk) != to.psks.end()) return false;
         to.psks.push_back(use.psk);
         return true;
     }
@@ -110,10 +109,6 @@ struct ApplyAllButAdds {
 
 // ---- extensions of a group
 
-bool knows(const LeafNode& leaf, std::uint16_t extension_type) {
-    return extension_type <= kLastDefaultExtension || contains(leaf.capabilities.extensions, extension_type);
-}
-
 std::vector<std::uint16_t> read_types(Reader& from) {
     std::vector<std::uint16_t> types;
     from.list([&](Reader& each) { types.push_back(each.u16()); });
@@ -129,14 +124,14 @@ Checked<> check_required(View data, const Tree& tree) {
     if (!reader.done()) return Reject::bad_proposal;
     for (const LeafIndex member : tree.members()) {
         const LeafNode& leaf = *tree.leaf(member);
+        const auto knows_proposal = [&](std::uint16_t type) {
+            return type <= kLastDefaultProposal || contains(leaf.capabilities.proposals, type);
+        };
         const bool all =
-            std::all_of(extensions.begin(), extensions.end(), [&](auto type) { return knows(leaf, type); }) &&
-            std::all_of(proposals.begin(), proposals.end(),
-                        [&](auto type) {
-                            return type <= kLastDefaultProposal || contains(leaf.capabilities.proposals, type);
-                        }) &&
-            std::all_of(credentials.begin(), credentials.end(),
-                        [&](auto type) { return contains(leaf.capabilities.credentials, type); });
+            std::ranges::all_of(extensions, [&](std::uint16_t type) { return knows_extension(leaf, type); }) &&
+            std::ranges::all_of(proposals, knows_proposal) && std::ranges::all_of(credentials, [&](std::uint16_t type) {
+                return contains(leaf.capabilities.credentials, type);
+            });
         if (!all) return Reject::unsupported;
     }
     return Ok{};
@@ -151,7 +146,7 @@ std::optional<std::vector<ExternalSender>> read_external_senders(View data) {
 }
 
 const Extension* find(std::span<const Extension> extensions, std::uint16_t type) {
-    const auto found = std::find_if(extensions.begin(), extensions.end(), [&](auto& e) { return e.type == type; });
+    const auto found = std::ranges::find(extensions, type, &Extension::type);
     return found == extensions.end() ? nullptr : &*found;
 }
 
@@ -168,7 +163,7 @@ std::set<LeafIndex> Applied::joined_leaves() const {
     return leaves;
 }
 
-Checked<Applied> apply(std::span<const Listed> list, LeafIndex committer, const Ground& on) {
+Checked<Applied> apply_proposals(std::span<const Listed> list, LeafIndex committer, const Ground& on) {
     Applied applied;
     applied.tree = on.tree;
     applied.extensions = on.context.extensions;
@@ -198,9 +193,8 @@ Checked<> check_extensions(std::span<const Extension> extensions, const Tree& tr
         if (extension.type == kRequiredCapabilities) {
             if (auto met = check_required(extension.data, tree); !met) return met;
         }
-        if (extension.type <= kLastDefaultExtension) continue;
         for (const LeafIndex member : tree.members()) {
-            if (!knows(*tree.leaf(member), extension.type)) return Reject::unsupported;
+            if (!knows_extension(*tree.leaf(member), extension.type)) return Reject::unsupported;
         }
     }
     return Ok{};

@@ -54,7 +54,7 @@ struct Applied {
 /// Proposals that check_one() has accepted, committed together by `committer`; whether the keys of the outcome differ
 /// and its members know its extensions is seen when the path is in it. Errors: bad_proposal (they contradict each other
 /// or the tree).
-Checked<Applied> apply(std::span<const Listed> list, LeafIndex committer, const Ground& on);
+Checked<Applied> apply_proposals(std::span<const Listed> list, LeafIndex committer, const Ground& on);
 
 /// Each extension of a group context once and well-formed, and known to all members. Errors: bad_proposal, unsupported.
 Checked<> check_extensions(std::span<const Extension> extensions, const Tree& tree);

@@ -106,6 +106,8 @@ class Tree {
     std::vector<Hash> hashes_;                        ///< of the subtrees; right whenever a public function returns
 };
 
+/// Whether a leaf's capabilities cover an extension; those of RFC 9420 itself go without saying (section 7.2).
+bool knows_extension(const LeafNode& leaf, std::uint16_t type);
 /// Whether a leaf is one to take in: a basic credential, capabilities that name version, suite, credential type and the
 /// leaf's extensions, usable keys, a good signature. Errors: unsupported, bad_key, bad_signature.
 Checked<> check_leaf(const LeafNode& leaf, const LeafPlace& place);

@@ -7,9 +7,6 @@ namespace lestapenna::mls {
 
 namespace {
 
-/// Of the extension types, those that RFC 9420 defines need not be named in capabilities (section 7.2).
-constexpr std::uint16_t kLastDefaultExtension = 5;
-
 bool contains(const std::vector<std::uint16_t>& list, std::uint16_t value) {
     return std::ranges::find(list, value) != list.end();
 }
@@ -18,12 +15,16 @@ bool knows_what_it_uses(const LeafNode& leaf) {
     const auto& known = leaf.capabilities;
     return contains(known.versions, kProtocolVersion) && contains(known.cipher_suites, kCipherSuite) &&
            contains(known.credentials, leaf.credential.type) &&
-           std::ranges::all_of(leaf.extensions, [&](const Extension& extension) {
-               return extension.type <= kLastDefaultExtension || contains(known.extensions, extension.type);
-           });
+           std::ranges::all_of(leaf.extensions,
+                               [&](const Extension& extension) { return knows_extension(leaf, extension.type); });
 }
 
 }  // namespace
+
+bool knows_extension(const LeafNode& leaf, std::uint16_t type) {
+    constexpr std::uint16_t kLastDefault = 5;
+    return type <= kLastDefault || contains(leaf.capabilities.extensions, type);
+}
 
 Checked<> check_leaf(const LeafNode& leaf, const LeafPlace& place) {
     // With one type of credential known, who names the type of its own names that of everybody.
