@@ -30,8 +30,8 @@ struct LoopbackOptions {
     std::uint64_t seed = 1;
     std::vector<discord::TransportMode> modes{discord::TransportMode::aes256_gcm,
                                               discord::TransportMode::xchacha20_poly1305};  ///< what op 2 offers
-    DeliveryOptions delivery{.enabled = false};  ///< end-to-end encryption; stage channels never have it
-    bool message_content_allowed = true;         ///< false: asking for that intent is closed with 4014
+    DeliveryOptions delivery{};           ///< end-to-end encryption; stage channels never have it
+    bool message_content_allowed = true;  ///< false: asking for that intent is closed with 4014
     milliseconds heartbeat_interval{41'250};
     milliseconds voice_heartbeat_interval{13'750};
     milliseconds session_lifetime{60'000};       ///< how long a session whose socket was lost may be resumed

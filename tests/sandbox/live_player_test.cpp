@@ -143,6 +143,7 @@ TEST_F(LivePlayerTest, ThreeHearEachOtherBitForBit) {
 
 TEST_F(LivePlayerTest, FramesAreDueOnTheGridAndSentNotBefore) {
     Actor& ada = cast(0, milliseconds(100), milliseconds(600), false);
+    cast(1, milliseconds(1'500), milliseconds(20), false);  // alone nobody is in a group
     const BootTime zero = begin();
     const auto unix_zero = std::chrono::system_clock::now().time_since_epoch() + (zero - BootClock::now());
     ASSERT_TRUE(run_until(
@@ -163,6 +164,15 @@ TEST_F(LivePlayerTest, FramesAreDueOnTheGridAndSentNotBefore) {
     }
     EXPECT_GE(late, 8);
     EXPECT_TRUE(ada.ear.heard.empty());
+}
+
+TEST_F(LivePlayerTest, WhoIsAloneInAnEncryptedChannelSaysNothing) {
+    Actor& ada = cast(0, milliseconds(100), milliseconds(200));
+    begin();
+    ASSERT_TRUE(all_over());
+    EXPECT_EQ(ada.said.size(), 15U);
+    for (const Frame& one : ada.said) EXPECT_TRUE(one.frame.silence || one.frame.sent_us == 0);
+    EXPECT_EQ(ada.player->voice().counts().closed, (std::array<std::uint64_t, 6>{}));
 }
 
 TEST_F(LivePlayerTest, GoesOnOverAResume) {
