@@ -64,7 +64,8 @@ const Call& call(const benchmark::State& state) {
 void commits(benchmark::State& state, const std::vector<QueuedProposal> Call::*queue,
              const std::optional<Group::Committed> Call::*made) {
     const Call& in = call(state);
-    for (auto _ : state) benchmark::DoNotOptimize(in.members.front().group->commit(in.*queue).value());
+    for ([[maybe_unused]] const auto step : state)
+        benchmark::DoNotOptimize(in.members.front().group->commit(in.*queue).value());
     state.counters["commits/s"] =
         benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
     const auto& bytes = *(in.*made);
@@ -83,7 +84,8 @@ void processes(benchmark::State& state, const std::vector<QueuedProposal> Call::
                const std::optional<Group::Committed> Call::*made) {
     const Call& in = call(state);
     const Group& group = *in.members.back().group;
-    for (auto _ : state) benchmark::DoNotOptimize(group.process((in.*made)->commit, in.*queue).value());
+    for ([[maybe_unused]] const auto step : state)
+        benchmark::DoNotOptimize(group.process((in.*made)->commit, in.*queue).value());
 }
 
 void BM_ProcessAdd(benchmark::State& state) {
@@ -96,7 +98,7 @@ void BM_ProcessRemove(benchmark::State& state) {
 void BM_Join(benchmark::State& state) {
     const Call& in = call(state);
     const auto& welcome = *in.adding->welcome;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto step : state) {
         benchmark::DoNotOptimize(Group::join(welcome, in.joiner.signature, in.joiner.own).value());
     }
 }
