@@ -11,7 +11,8 @@ import {
   entersState,
   joinVoiceChannel,
 } from '@discordjs/voice';
-import { apiBase, framesOf, note, obey, tell, token } from './peer.mjs';
+import { drone } from './drone.mjs';
+import { apiBase, framesOf, note, obey, tell, token, watchEncryption } from './peer.mjs';
 
 const client = new Client({
   intents: [
@@ -32,26 +33,43 @@ const player = createAudioPlayer();
 player.on('error', (error) => note(error.stack));
 let connection;
 
-/// Each user's packets, from the first one on: 'start' comes before that packet is looked at.
+/// Each user's packets, from the first one on: 'start' comes before that packet is looked at. A packet that can not be
+/// opened destroys the stream.
 function hear(receiver) {
-  receiver.speaking.on('start', (user) => {
+  const listenTo = (user) => {
     if (receiver.subscriptions.has(user)) return;
     const stream = receiver.subscribe(user);
     stream.on('data', (opus) => tell('heard', { user, opus: opus.toString('hex') }));
-    stream.on('error', (error) => note(`stream of ${user} destroyed: ${error.message}`));
-  });
+    stream.on('error', (error) => {
+      note(`stream of ${user} destroyed: ${error.message}`);
+      stream.once('close', () => listenTo(user));
+    });
+  };
+  receiver.speaking.on('start', listenTo);
 }
 
-function join({ guild, channel }) {
+const networking = () => (connection?.state.status === VoiceConnectionStatus.Ready ? connection.state.networking : undefined);
+const session = () => {
+  const { dave } = networking()?.state ?? {};
+  return dave?.protocolVersion > 0 ? dave.session : undefined;
+};
+watchEncryption(session);
+
+function join({ guild, channel, dave = true }) {
   connection = joinVoiceChannel({
     guildId: guild,
     channelId: channel,
+    daveEncryption: dave,
+    debug: true,
     selfDeaf: false,
     selfMute: false,
     adapterCreator: client.guilds.cache.get(guild).voiceAdapterCreator,
   });
   connection.subscribe(player);
   connection.on('error', (error) => note(error.stack));
+  connection.on('debug', (text) => {
+    if (/errored|Invalidating|Failed to decrypt|Session (down|up)graded/.test(text)) note(text);
+  });
   let resumed = false;
   connection.on('stateChange', (from, to) => {
     if (from.status === to.status) return;
@@ -105,5 +123,11 @@ client.on(Events.MessageCreate, async (message) => {
   tell('replied', { id: reply.id });
 });
 
-obey({ join, talk, serve, leave: () => connection.destroy() });
+const line = {
+  ready: () => session()?.ready,
+  speaking: (on) => networking() && connection.setSpeaking(on),
+  send: (frame) => connection.playOpusPacket(frame),
+};
+
+obey({ join, talk, serve, ...drone(line), leave: () => connection.destroy() });
 await client.login(token);

@@ -1,7 +1,8 @@
 // @projectdysnomia/dysnomia, a library of another family (Eris) with a voice stack of its own.
 import { Readable } from 'node:stream';
 import { createRequire } from 'node:module';
-import { apiBase, framesOf, note, obey, tell, token } from './peer.mjs';
+import { drone } from './drone.mjs';
+import { apiBase, framesOf, note, obey, tell, token, watchEncryption } from './peer.mjs';
 
 const { Client } = createRequire(import.meta.url)('@projectdysnomia/dysnomia');
 
@@ -23,6 +24,7 @@ client.on('warn', note);
 
 let connection;
 let channelId; // where we want to be; null: nowhere
+let daveEncryption;
 
 function watch() {
   connection.on('ready', () => tell('joined', { resumed: false }));
@@ -43,7 +45,7 @@ let again;
 async function enter() {
   if (!channelId) return;
   try {
-    const joined = await client.joinVoiceChannel(channelId, { opusOnly: true });
+    const joined = await client.joinVoiceChannel(channelId, { opusOnly: true, daveEncryption });
     if (joined === connection) return; // it tells of itself
     connection = joined;
     watch();
@@ -53,8 +55,9 @@ async function enter() {
   }
 }
 
-function join({ channel }) {
+function join({ channel, dave = true }) {
   channelId = channel;
+  daveEncryption = dave;
   return enter();
 }
 
@@ -75,5 +78,14 @@ async function talk(order) {
   talked();
 }
 
-obey({ join, leave, talk });
+const session = () => (connection?.ready && connection.daveProtocolVersion > 0 ? connection.daveSession : undefined);
+watchEncryption(session);
+
+const line = {
+  ready: () => session()?.ready,
+  speaking: (on) => connection.setSpeaking(on),
+  send: (frame) => connection.sendAudioFrame(frame),
+};
+
+obey({ join, leave, talk, ...drone(line) });
 await client.connect();

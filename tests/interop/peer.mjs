@@ -2,9 +2,10 @@
 // other for 50-100 ms), told what to do by JSON lines on standard input, telling what happens by JSON lines on standard
 // output. voice_peer.cpp speaks the same protocol.
 //
-//   told:  {"do":"join","guild","channel"} {"do":"talk","from","count"} {"do":"leave"} {"do":"quit"}, and more per client
+//   told:  {"do":"join","guild","channel","dave"?} {"do":"talk","from","count"} {"do":"leave"} {"do":"quit"}, more per client
 //   tells: {"event":"ready","user"}        logged in
 //          {"event":"joined","resumed"}    a voice connection stands: the old session, or a new one
+//          {"event":"encryption","code","epoch","leaf"?}   the call's privacy code has changed; empty: we are in no group
 //          {"event":"left"}
 //          {"event":"gateway","what"}      the main gateway's session stands: identified or resumed
 //          {"event":"talked","from","count","error"?}   all frames were handed over
@@ -21,6 +22,19 @@ const frames = readFileSync(process.env.FRAMES, 'utf8').trim().split('\n').map((
 
 /// The frames of a talk.
 export const framesOf = ({ from, count }) => frames.slice(from, from + count);
+
+/// Tells of the call's encryption each time it is another one. `look()`: the davey session, or nothing.
+export function watchEncryption(look) {
+  let last = '';
+  setInterval(() => {
+    const session = look();
+    const code = session?.ready ? session.voicePrivacyCode : '';
+    const epoch = code ? Number(session.epoch) : 0;
+    if (last === code + epoch) return;
+    last = code + epoch;
+    tell('encryption', { code, epoch, leaf: code ? session.ownLeafIndex : undefined });
+  }, 10);
+}
 
 export function tell(event, fields = {}) {
   process.stdout.write(JSON.stringify({ event, ...fields }) + '\n');

@@ -1,5 +1,6 @@
-// node run.mjs TEST --sandbox LESTAPENNA --peer VOICE_PEER [--rounds N] [--frames N] [--seed N] [--kinds A,B]
-// TEST: matrix, trouble or slash (README.md). Exits 0 when all is well, 1 when not, 77 when it can not be run here.
+// node run.mjs TEST --sandbox LESTAPENNA --peer VOICE_PEER [--rounds N] [--frames N] [--epochs N] [--seconds N]
+//     [--seed N] [--kinds A,B] [--role creator,joiner]
+// TEST: matrix, epochs, churn, trouble, keys or slash (README.md). Exits 0 when all is well, 1 when not, 77 when it can not be run here.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -35,11 +36,15 @@ const { values, positionals } = parseArgs({
     peer: { type: 'string' },
     rounds: { type: 'string', default: '2' },
     frames: { type: 'string', default: '100' },
-    kinds: { type: 'string' }, // trouble only: of these, with commas
+    epochs: { type: 'string', default: '30' },
+    seconds: { type: 'string', default: '30' },
+    kinds: { type: 'string' }, // troubles only: of these
+    role: { type: 'string' }, // churn only: the recorder as these
     seed: { type: 'string', default: String(process.pid) },
   },
 });
-const options = { ...values, rounds: Number(values.rounds), frames: Number(values.frames), seed: Number(values.seed) };
+const options = { ...values };
+for (const name of ['rounds', 'frames', 'epochs', 'seconds', 'seed']) options[name] = Number(values[name]);
 if (Number.parseInt(process.versions.node) < 20) skip(`needs node 20 or later, this is ${process.version}`);
 install();
 console.log(`${positionals[0]}: seed ${options.seed}, node ${process.version}`);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { kSilence } from './compare.mjs';
-import { JsonProcess } from './process.mjs';
+import { JsonProcess, kPatience, until } from './process.mjs';
 
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 
@@ -15,7 +15,11 @@ const commandOf = (kind, options) =>
 
 class Peer extends JsonProcess {
   heard = []; // messages of that name, without silence
+  hear = (message) => this.heard.push(message);
+  sent = () => {}; // drone.mjs
+  closed = []; // reasons of packets that ours could not open
   notes = [];
+  call = { code: '', epoch: 0 }; // the encrypted call as it sees it
   #users = new Map(); // SSRC => user, where the client tells apart
 
   constructor(kind, number, options, environment) {
@@ -26,7 +30,10 @@ class Peer extends JsonProcess {
   took(message) {
     if (message.event === 'note') this.notes.push(message.text);
     if (message.event === 'bound') this.#users.set(message.ssrc, message.user);
-    if (message.event === 'heard' && message.opus !== kSilence) this.heard.push(message);
+    if (message.event === 'encryption') this.call = message;
+    if (message.event === 'sent') this.sent(message);
+    if (message.event === 'closed') this.closed.push(message.reason);
+    if (message.event === 'heard' && message.opus !== kSilence) this.hear(message);
   }
 
   /// Packets in order. One may be heard before it is known whose it is.
@@ -43,15 +50,16 @@ class Peer extends JsonProcess {
   async ready() {
     this.user = (await this.event('ready')).user;
   }
-  async join(world) {
+  async join(world, more = {}) {
     const joined = this.event('joined');
-    this.order({ do: 'join', guild: world.guild_id, channel: world.voice_channel_id });
+    this.order({ do: 'join', guild: world.guild_id, channel: world.voice_channel_id, ...more });
     await joined;
   }
   async leave() {
     const left = this.event('left');
     this.order({ do: 'leave' });
     await left;
+    this.call = { code: '', epoch: 0 };
   }
   async talk(from, count) {
     const talked = this.next((message) => message.event === 'talked' && message.from === from, 'the end of its talk');
@@ -72,6 +80,14 @@ class Sandbox extends JsonProcess {
     if (!answer.ok) throw new Error(`${this.name}: ${answer.error}`);
     return answer;
   }
+}
+
+/// All are in one encrypted group: they show the same code.
+export async function together(peers, patience = kPatience) {
+  const [first] = peers;
+  const settled = () => first.call.code !== '' && peers.every(({ call }) => call.code === first.call.code);
+  if (await until(settled, () => 0, patience)) return first.call;
+  throw new Error(`not in one group: ${peers.map(({ name, call }) => `${name} ${call.epoch} ${call.code}`).join(', ')}`);
 }
 
 /// The sandbox offers only `mode`; a client of each of `kinds` is logged in; `pool` different packets are there to be
@@ -105,7 +121,9 @@ async function sitDown(options, folder, started) {
   writeFileSync(framesFile, execFileSync(options.peer, ['frames', String(options.seed), String(options.pool)]));
   const frames = readFileSync(framesFile, 'utf8').trim().split('\n');
 
-  const words = ['--players', '0', '--no-dave', '--seed', String(options.seed), ...(options.mode ? ['--modes', options.mode] : [])];
+  const words = ['--players', String(options.players ?? 0), '--seed', String(options.seed)];
+  if (options.mode) words.push('--modes', options.mode);
+  if (options.clear) words.push('--no-dave');
   const sandbox = new Sandbox('sandbox', [options.sandbox, 'sandbox', ...words]);
   started.push(sandbox);
   const world = await sandbox.world();
@@ -122,5 +140,5 @@ async function sitDown(options, folder, started) {
   });
   started.push(...peers);
   await Promise.all(peers.map((peer) => peer.ready()));
-  return { sandbox, world, peers, frames };
+  return { sandbox, world, peers, frames, folder, started };
 }

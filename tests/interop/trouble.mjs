@@ -1,7 +1,7 @@
 // What each kind of client makes of each trouble, and how long until both it and the one it talks with hear each other
 // again, bit for bit. The other one is always ours.
-import { compare, printTable } from './compare.mjs';
-import { until } from './process.mjs';
+import { printTable } from './compare.mjs';
+import { flows, kPool } from './flows.mjs';
 import { kKinds, withTable } from './table.mjs';
 
 const kMost = 30_000; // milliseconds until audio flows again
@@ -45,26 +45,6 @@ function move(table, code) {
   const { voice_channel_id: here, other_voice_channel_id: there } = table.world;
   table.channel = table.channel === here ? there : here;
   return table.peers.map(({ user }) => ({ do: 'move', user, channel: table.channel, code }));
-}
-
-const kBurst = 5; // frames
-const kPool = 200 * kBurst; // said again when all were said
-
-/// Both talk in bursts until one of each was heard whole and right. Fails when that takes too long.
-async function flows(table, deadline) {
-  const [a, b] = table.peers;
-  for (;;) {
-    const from = table.next;
-    table.next = (table.next + 2 * kBurst) % kPool;
-    const ways = [{ talker: a, listener: b, from }, { talker: b, listener: a, from: from + kBurst }];
-    for (const way of ways) way.said = table.frames.slice(way.from, way.from + kBurst);
-    const heard = ({ talker, listener, said }) => listener.heardOf(talker).filter((opus) => said.includes(opus));
-    const arrived = ({ said, ...way }) => compare(said, heard({ said, ...way })).exact === kBurst;
-    for (const { listener } of ways) listener.heard = [];
-    await Promise.all(ways.map(({ talker, from: first }) => talker.talk(first, kBurst)));
-    if (await until(() => ways.every(arrived), () => ways.map(heard).flat().length, 300)) return;
-    if (Date.now() > deadline) throw new Error('no audio');
-  }
 }
 
 /// What came of one trouble: the way back and the milliseconds it took, or the error.

@@ -3,6 +3,8 @@
 //   voice_peer                      the client, see peer.mjs; CA_FILE instead of NODE_EXTRA_CA_CERTS
 //   voice_peer frames SEED COUNT    prints COUNT different Opus packets of 20 ms in hex, one a line: something like
 //                                   speech, mono and stereo, 16 to 384 kbit/s, so that packets are of all lengths
+//   voice_peer journal FOLDER       prints what a session's journal holds as JSON lines: {"ssrc","user"} of a binding,
+//                                   {"ssrc","opus"} of a packet, {"ssrc","closed"} of one that stayed closed, by reason
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -32,6 +34,7 @@
 #include "discord/gateway.h"
 #include "discord/rest.h"
 #include "discord/voice.h"
+#include "journal/reader.h"
 #include "sandbox/speech.h"
 
 namespace lestapenna {
@@ -119,6 +122,10 @@ class Peer final : public discord::Listener {
 
     // Who can not tell what it hears may as well end: NOLINTNEXTLINE(bugprone-exception-escape)
     void on_packet(const discord::VoicePacket& packet) noexcept override {
+        if (packet.closed) {
+            tell({{"event", "closed"}, {"ssrc", packet.header.ssrc}, {"reason", static_cast<int>(*packet.closed)}});
+            return;
+        }
         const auto user = users_.find(packet.header.ssrc);
         Json heard{{"event", "heard"}, {"ssrc", packet.header.ssrc}, {"opus", hex(packet.payload)}};
         if (user != users_.end()) heard["user"] = user->second.text();
@@ -141,6 +148,12 @@ class Peer final : public discord::Listener {
             tell({{"event", "left"}});
         } else if (const auto* dropped = std::get_if<discord::KernelDropped>(&event)) {
             note("the kernel dropped " + std::to_string(dropped->datagrams));
+        } else if (const auto* call = std::get_if<discord::Encryption>(&event)) {
+            tell({{"event", "encryption"},
+                  {"code", call->encrypted ? call->privacy_code : ""},
+                  {"epoch", call->encrypted ? call->epoch : 0}});
+        } else if (const auto* deaf = std::get_if<discord::CannotOpen>(&event)) {
+            note("can not open the frames of " + deaf->user.text() + (deaf->gave_up ? ", given up" : ""));
         }
     }
 
@@ -170,7 +183,7 @@ class Peer final : public discord::Listener {
         const auto& what = order["do"];
         if (what == "join") {
             join(*GuildId::parse(order["guild"].get<std::string>()),
-                 *ChannelId::parse(order["channel"].get<std::string>()));
+                 *ChannelId::parse(order["channel"].get<std::string>()), order.value("dave", true));
         } else if (what == "leave" && voice_) {
             voice_->leave();
         } else if (what == "talk" && voice_) {
@@ -178,10 +191,11 @@ class Peer final : public discord::Listener {
         }
     }
 
-    void join(GuildId guild, ChannelId channel) {
+    void join(GuildId guild, ChannelId channel, bool dave) {
         if (!voice_) {
             discord::VoiceOptions options;
             options.trust = settings_.trust;
+            if (!dave) options.dave_version = 0;
             voice_.emplace(loop_, guild, self_, options, *this, [this, guild](std::optional<ChannelId> to) {
                 gateway_.update_voice_state(guild, to, false, false);
             });
@@ -251,12 +265,41 @@ int run_peer() {
     return 0;
 }
 
+// ---- what was recorded
+
+struct Printer {
+    void operator()(const journal::Binding& binding) const {
+        tell({{"ssrc", binding.ssrc}, {"user", binding.user.text()}});
+    }
+    void operator()(const journal::Packet& packet) const {
+        if (packet.undecryptable) {
+            tell({{"ssrc", packet.ssrc}, {"closed", static_cast<int>(packet.closed)}});
+        } else {
+            tell({{"ssrc", packet.ssrc}, {"parked", packet.parked}, {"opus", hex(packet.payload)}});
+        }
+    }
+    void operator()(const auto& /*other*/) const {}
+};
+
+int print_journal(const std::string& folder) {
+    auto reader = journal::Reader::open(folder);
+    if (!reader) return std::fprintf(stderr, "%s\n", reader.error().message.c_str()), 1;
+    for (;;) {
+        const auto outcome = reader->next();
+        if (std::holds_alternative<journal::CleanEnd>(outcome)) return 0;
+        const auto* const item = std::get_if<journal::Item>(&outcome);
+        if (item == nullptr) return std::fputs("damaged\n", stderr), 1;
+        std::visit(Printer{}, item->record);
+    }
+}
+
 }  // namespace
 }  // namespace lestapenna
 
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (words.empty()) return lestapenna::run_peer();
+    if (words.size() == 2 && words[0] == "journal") return lestapenna::print_journal(words[1]);
     if (words.size() != 3 || words[0] != "frames") return 2;
     for (const auto& frame : lestapenna::speak_frames(std::stoul(words[1]), std::stoul(words[2]))) {
         std::puts(lestapenna::hex(frame).c_str());
