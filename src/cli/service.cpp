@@ -18,6 +18,7 @@
 #include "discord/gateway.h"
 #include "discord/rest.h"
 #include "jobs/runner.h"
+#include "mls/crypto.h"
 #include "net/blocking.h"
 #include "net/loop_thread.h"
 #include "store/links.h"
@@ -161,6 +162,8 @@ Status Service::Impl::log_in() {
     tools.journal.write_interval = config.capture.write_interval;
     tools.journal.sync_interval = config.capture.sync_interval;
     tools.voice.trust = *trust;
+    // One for all calls of this process: people see the same key of ours wherever we are.
+    tools.voice.identity = std::make_shared<const mls::KeyPair>(mls::KeyPair::generate());
     bot = std::make_unique<bot::Bot>(std::move(tools));
     net::spawn(thread.loop(), stay(this));
     return Ok{};

@@ -86,7 +86,9 @@ TableTest::~TableTest() {
 
 void TableTest::open(TableSetup setup) {
     sandbox::ShowOptions options;
-    if (setup.talkers > 0) {
+    if (setup.script) {
+        options.script = std::move(*setup.script);
+    } else if (setup.talkers > 0) {
         sandbox::CutTable cut;
         cut.length = setup.length;
         cut.share = setup.share;
@@ -148,8 +150,8 @@ void TableTest::play(UnixTime session_start, std::size_t guild) {
 
 // ---- the bot
 
-void TableTest::start() {
-    auto service = cli::Service::open(config_, {});
+void TableTest::start(const cli::ServiceOptions& options) {
+    auto service = cli::Service::open(config_, options);
     ASSERT_TRUE(service.ok()) << service.error().message;
     service_ = std::move(*service);
     ASSERT_TRUE(service_->logged_in_within(seconds(60)));

@@ -44,10 +44,11 @@ namespace lestapenna::bot {
 inline constexpr std::uint64_t kTableSeed = 20261122;
 
 struct TableSetup {
-    std::size_t talkers = 0;  ///< people of each guild who join and talk once play() is called
-    seconds length{60};       ///< so long
-    double share = 0.6;       ///< of their time that they talk
-    std::size_t guilds = 1;   ///< the bot is in all; talkers only in theirs
+    std::size_t talkers = 0;                  ///< people of each guild who join and talk once play() is called
+    seconds length{60};                       ///< so long
+    double share = 0.6;                       ///< of their time that they talk
+    std::optional<sandbox::Script> script{};  ///< what is said, instead of those
+    std::size_t guilds = 1;                   ///< the bot is in all; talkers only in theirs
     sandbox::LoopbackOptions discord{};
 };
 
@@ -95,7 +96,7 @@ class TableTest : public ::testing::Test {
     void play(UnixTime session_start, std::size_t guild = 0);
 
     // ---- the bot in this process
-    void start();
+    void start(const cli::ServiceOptions& options = {});
     void stop() { service_.reset(); }
 
     // ---- the bot as the built program

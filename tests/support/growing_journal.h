@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -36,9 +37,27 @@ inline std::vector<journal::Record> records_of(const sandbox::SimulatedTable& ta
     return all;
 }
 
+/// `records` as a recorder journals them that had to keep the packets that arrived in [from, to) until `until`.
+inline std::vector<journal::Record> parked(std::vector<journal::Record> records, nanoseconds from, nanoseconds to,
+                                           nanoseconds until) {
+    std::vector<journal::Record> waiting;
+    const auto waits = [&](const journal::Record& record) {
+        const auto at = journal::time_of(record).time_since_epoch();
+        return std::holds_alternative<journal::Packet>(record) && at >= from && at < to;
+    };
+    std::ranges::copy_if(records, std::back_inserter(waiting), waits);
+    std::erase_if(records, waits);
+    for (auto& record : waiting) std::get<journal::Packet>(record).parked = true;
+    const auto released = std::ranges::find_if(
+        records, [&](const journal::Record& record) { return journal::time_of(record) >= BootTime{until}; });
+    // After the record that shows that it is so late by now.
+    records.insert(released == records.end() ? released : std::next(released), waiting.begin(), waiting.end());
+    return records;
+}
+
 class GrowingJournal {
   public:
-    /// `records` without an End, in order of time.
+    /// `records` without an End, in the order in which they are journaled: what had to wait after what came meanwhile.
     GrowingJournal(std::filesystem::path root, SessionId id, UnixTime start, std::vector<journal::Record> records)
         : head_{std::move(id), start, BootTime{}, BootId{}}, root_(std::move(root)), records_(std::move(records)) {}
 

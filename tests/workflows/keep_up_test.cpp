@@ -57,13 +57,18 @@ std::vector<journal::Record> comings_and_goings(const sandbox::SimulatedTable& t
             journal::Leave{at(kAway), user(1)}, journal::Join{at(kBack), user(1)}, journal::Leave{at(kGone), user(2)}};
 }
 
-std::map<std::string, std::vector<std::uint8_t>> finished_at_once(const sandbox::SimulatedTable& simulated,
-                                                                  const SessionId& id) {
+using Objects = std::map<std::string, std::vector<std::uint8_t>>;
+
+Objects finished_at_once(const sandbox::SimulatedTable& simulated, const SessionId& id,
+                         std::vector<journal::Record> records) {
     Desk desk(id, simulated.start_time);
-    auto journal = desk.journal(simulated.start_time, test::records_of(simulated, comings_and_goings(simulated)));
+    auto journal = desk.journal(simulated.start_time, std::move(records));
     EXPECT_TRUE(journal.end().ok());
     desk.finish();
     return desk.objects();
+}
+Objects finished_at_once(const sandbox::SimulatedTable& simulated, const SessionId& id) {
+    return finished_at_once(simulated, id, test::records_of(simulated, comings_and_goings(simulated)));
 }
 
 class KeepUpSeeds : public ::testing::TestWithParam<std::uint64_t> {};
@@ -118,6 +123,47 @@ TEST_P(KeepUpSeeds, MakesWhatTheEndWouldMakeAndMakesItOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, KeepUpSeeds, ::testing::Values(11, 12, 13));
+
+struct Wait {
+    double from;
+    double to;
+    double until;
+};
+
+/// Kept up with every few seconds, of a call whose packets had to wait for their keys.
+Objects kept_up_with(const sandbox::SimulatedTable& simulated, const SessionId& id,
+                     std::vector<journal::Record> records) {
+    Desk desk(id, simulated.start_time);
+    auto journal = desk.journal(simulated.start_time, std::move(records));
+    Growing growing;
+    for (seconds s{5}; s < kLength; s += seconds(7)) {
+        EXPECT_TRUE(journal.grow_to(s).ok());
+        EXPECT_TRUE(keep_up(desk.tools(), id, growing).ok());
+    }
+    EXPECT_TRUE(journal.end().ok());
+    desk.finish();
+    expect_each_once(desk.store().puts);
+    return desk.objects();
+}
+
+TEST(KeepUp, WhatHadToWaitForItsKeySoundsAsIfItHadNot) {
+    const auto simulated = table(kSeed);
+    const auto id = *SessionId::parse("growing");
+    auto records = test::records_of(simulated, comings_and_goings(simulated));
+    // The first 2 s, 9 s in the middle of two windows, and over the moment when somebody leaves.
+    for (const Wait wait : {Wait{0, 2, 2.5}, Wait{50, 59, 60}, Wait{105, 111, 115}})
+        records = test::parked(std::move(records), at(wait.from).time_since_epoch(), at(wait.to).time_since_epoch(),
+                               at(wait.until).time_since_epoch());
+    EXPECT_EQ(kept_up_with(simulated, id, std::move(records)), finished_at_once(simulated, id));
+}
+
+TEST(KeepUp, WhatWaitsWhileAWindowClosesIsMadeOnce) {
+    const auto simulated = table(kSeed);
+    const auto id = *SessionId::parse("growing");
+    const auto records =
+        test::parked(test::records_of(simulated, comings_and_goings(simulated)), seconds(39), seconds(49), seconds(49));
+    EXPECT_EQ(kept_up_with(simulated, id, records), finished_at_once(simulated, id, records));
+}
 
 TEST(KeepUp, AStoreThatFailsNowAndThenGetsEverythingAllTheSame) {
     const auto simulated = table(kSeed);
