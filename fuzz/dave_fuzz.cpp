@@ -10,17 +10,15 @@
 
 #include "dave/frame.h"
 #include "dave/receiver.h"
-#include "dave/rules.h"
 #include "dave/sender.h"
 #include "dave/session.h"
-#include "mls/framing.h"
+#include "service.h"
 
 namespace {
 
 using namespace lestapenna;
 using namespace lestapenna::dave;
 
-constexpr ChannelId kChannel{77};
 constexpr UserId kUs{1};
 constexpr UserId kBea{2};
 constexpr UserId kNewcomer{3};
@@ -56,72 +54,40 @@ void frames(mls::View input) {
 // ---- what a gateway says
 
 struct Scene {
-    mls::KeyPair gateway = mls::KeyPair::generate();
-    Session us{kUs, kChannel, mls::KeyPair::generate()};
-    Session bea{kBea, kChannel, mls::KeyPair::generate()};
-    mls::Bytes op25;
-    mls::Bytes newcomer;                 // her key package
+    test::ExternalSender gateway;
+    Session us{kUs, test::kChannel, mls::KeyPair::generate()};
     std::array<mls::Bytes, 6> messages;  // good ones, for the input to choose from
 
     Scene() {
-        op25 = mls::encode(mls::ExternalSender{gateway.public_key, {}});
-        const auto op4 = [this](Session& session) {
-            const std::array users{kUs, kBea, kNewcomer};
-            session.on_users(users);
-            const Actions actions = session.on_session_description(1);
-            session.on_external_sender(op25);
-            return package_in(actions);
-        };
-        op4(us);
-        const mls::Bytes beas = op4(bea);
-        Session third(kNewcomer, kChannel, mls::KeyPair::generate());
-        newcomer = op4(third);
-
-        const auto [commit, welcome] = offer_in(us.on_proposals(propose(0, add(beas))));
-        us.on_commit(0, commit);
-        bea.on_welcome(0, welcome);
+        Session bea(kBea, test::kChannel, mls::KeyPair::generate());
+        Session third(kNewcomer, test::kChannel, mls::KeyPair::generate());
+        enter(us);
+        const auto first = offer_in(us.on_proposals(test::append({gateway.add(0, enter(bea))})));
+        us.on_commit(0, first.commit);
+        bea.on_welcome(0, first.welcome);
         must(us.call().established && us.call().privacy_code == bea.call().privacy_code);
 
-        messages[0] = propose(1, add(newcomer));
-        messages[1] = propose(1, mls::Remove{{1}});
-        messages[2] = propose(1, mls::Remove{{0}});
+        messages[0] = test::append({gateway.add(1, enter(third))});
+        messages[1] = test::append({gateway.remove(1, 1)});
+        messages[2] = test::append({gateway.remove(1, 0)});
         Session ahead = bea;
-        messages[3] = offer_in(ahead.on_proposals(messages[0])).first;
+        messages[3] = offer_in(ahead.on_proposals(messages[0])).commit;
         ahead = bea;
-        messages[4] = offer_in(ahead.on_proposals(messages[2])).first;
-        messages[5] = welcome;
+        messages[4] = offer_in(ahead.on_proposals(messages[2])).commit;
+        messages[5] = first.welcome;
     }
 
-    static mls::Bytes package_in(const Actions& actions) {
-        for (const auto& action : actions) {
-            if (const auto* sent = std::get_if<SendKeyPackage>(&action)) return sent->package;
-        }
-        std::abort();
+    /// Gives the key package.
+    mls::Bytes enter(Session& session) const {
+        session.on_users(std::array{kUs, kBea, kNewcomer});
+        const Actions actions = session.on_session_description(1);
+        session.on_external_sender(gateway.op25());
+        return test::find<SendKeyPackage>(actions)->package;
     }
-    static std::pair<mls::Bytes, mls::Bytes> offer_in(const Actions& actions) {
-        for (const auto& action : actions) {
-            const auto* sent = std::get_if<SendCommit>(&action);
-            if (sent == nullptr) continue;
-            mls::View rest = sent->commit_welcome;
-            must(mls::decode_front<mls::Message>(rest).ok());
-            const auto commit = mls::View(sent->commit_welcome).first(sent->commit_welcome.size() - rest.size());
-            return {mls::to_bytes(commit), mls::to_bytes(rest)};
-        }
-        std::abort();
-    }
-    static mls::Proposal add(mls::View package) { return mls::Add{mls::decode<mls::KeyPackage>(package).value()}; }
-    [[nodiscard]] mls::Bytes propose(std::uint64_t epoch, mls::Proposal proposal) const {
-        mls::PublicMessage message;
-        message.content = {.group_id = group_id_of(kChannel),
-                           .epoch = epoch,
-                           .sender = {mls::SenderType::external, 0},
-                           .authenticated_data = {},
-                           .content = std::move(proposal)};
-        message.signature = mls::sign(message.content, {}, gateway);
-        mls::Writer writer;
-        writer.u8(0);
-        writer.vec(mls::encode(mls::Message(message)));
-        return mls::to_bytes(writer.bytes());
+    static test::Offer offer_in(const Actions& actions) {
+        auto offer = test::offer_in(actions);
+        must(offer.has_value());
+        return std::move(*offer);
     }
 };
 
@@ -179,7 +145,7 @@ Actions call(Session& session, Script& script) {
         case 5:
             return session.on_prepare_epoch(id % 3, id / 64);
         case 6:
-            return session.on_external_sender(id < 128 ? scene().op25 : script.bytes());
+            return session.on_external_sender(id < 128 ? scene().gateway.op25() : script.bytes());
         case 7:
         case 8:
             return session.on_proposals(script.bytes());
@@ -198,6 +164,10 @@ void sessions(mls::View input) {
     Script script(input);
     for (int calls = 0; calls < 24 && !script.at_end(); ++calls) {
         const Actions actions = call(session, script);
+        if (const auto offer = test::offer_in(actions)) {
+            offered = offer->commit;
+            must(offer->welcome.empty() || mls::decode<mls::Welcome>(offer->welcome).ok());
+        }
         for (const auto& action : actions) {
             if (const auto* sent = std::get_if<SendCommit>(&action)) {
                 mls::View rest = sent->commit_welcome;

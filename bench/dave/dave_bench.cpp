@@ -7,10 +7,9 @@
 
 #include "dave/gcm.h"
 #include "dave/receiver.h"
-#include "dave/rules.h"
 #include "dave/sender.h"
 #include "dave/session.h"
-#include "mls/framing.h"
+#include "service.h"
 
 namespace lestapenna::dave {
 namespace {
@@ -18,7 +17,6 @@ namespace {
 constexpr std::size_t kOpusBytes = 160;
 constexpr UserId kAnna{1001};
 constexpr BootTime kNow{seconds(1'000)};
-constexpr ChannelId kChannel{77};
 
 mls::Secret secret() {
     return mls::random_secret(16);
@@ -92,88 +90,46 @@ BENCHMARK(open_frame_of_the_epoch_before);
 
 // ---- a call of `range` members, one of whom is replaced by another
 
-class Gateway {
-  public:
-    [[nodiscard]] mls::Bytes op25() const { return mls::encode(mls::ExternalSender{key_.public_key, {}}); }
-    [[nodiscard]] mls::Bytes append(std::uint64_t epoch, const std::vector<mls::Proposal>& proposals) const {
-        mls::Writer writer;
-        writer.u8(0);
-        writer.vec_of([&](mls::Writer& inner) {
-            for (const mls::Proposal& proposal : proposals) {
-                mls::PublicMessage message;
-                message.content = {.group_id = group_id_of(kChannel),
-                                   .epoch = epoch,
-                                   .sender = {mls::SenderType::external, 0},
-                                   .authenticated_data = {},
-                                   .content = proposal};
-                message.signature = mls::sign(message.content, {}, key_);
-                inner.raw(mls::encode(mls::Message(std::move(message))));
-            }
-        });
-        return mls::to_bytes(writer.bytes());
-    }
-
-  private:
-    mls::KeyPair key_ = mls::KeyPair::generate();
-};
-
-struct Offer {
-    mls::Bytes commit, welcome;
-};
-Offer offer_in(const Actions& actions) {
-    for (const auto& action : actions) {
-        const auto* sent = std::get_if<SendCommit>(&action);
-        if (sent == nullptr) continue;
-        mls::View rest = sent->commit_welcome;
-        (void)mls::decode_front<mls::Message>(rest);
-        const auto commit = mls::View(sent->commit_welcome).first(sent->commit_welcome.size() - rest.size());
-        return {mls::to_bytes(commit), mls::to_bytes(rest)};
-    }
-    std::abort();
-}
-
 class Call {
   public:
     explicit Call(std::int64_t members) {
-        std::vector<mls::Proposal> adds;
+        std::vector<mls::Bytes> adds;
         for (std::int64_t i = 0; i <= members; ++i) users_.push_back(UserId{1'000 + static_cast<std::uint64_t>(i)});
         for (const UserId user : users_) sessions_.push_back(member(user));
-        for (std::size_t i = 1; i + 1 < users_.size(); ++i) adds.push_back(add(i));
-        const Offer first = offer_in(sessions_[0].on_proposals(gateway_.append(0, adds)));
+        for (std::size_t i = 1; i + 1 < users_.size(); ++i) adds.push_back(add(0, i));
+        const auto first = test::offer_in(sessions_[0].on_proposals(test::append(adds))).value();
         sessions_[0].on_commit(0, first.commit);
         sessions_[1].on_welcome(0, first.welcome);
         // The last one comes, and number 2 leaves: what every other member has to do then.
-        proposals_ = gateway_.append(1, {mls::Remove{{2}}, add(users_.size() - 1)});
-        other_ = sessions_[1];
-        offer_ = offer_in(other_.on_proposals(proposals_));
+        proposals_ = test::append({gateway_.remove(1, 2), add(1, users_.size() - 1)});
+        Session other = sessions_[1];
+        offer_ = test::offer_in(other.on_proposals(proposals_)).value();
     }
 
     [[nodiscard]] const Session& us() const { return sessions_[0]; }
     [[nodiscard]] const Session& newcomer() const { return sessions_.back(); }
     [[nodiscard]] const mls::Bytes& proposals() const { return proposals_; }
-    [[nodiscard]] const Offer& offer() const { return offer_; }
+    [[nodiscard]] const test::Offer& offer() const { return offer_; }
 
   private:
     Session member(UserId user) {
-        Session session(user, kChannel, mls::KeyPair::generate(), [this](const mls::KeyPair& identity, UserId self) {
-            auto own = Session::fresh_key_package(identity, self);
-            packages_.push_back(own.package);
-            return own;
-        });
+        Session session(user, test::kChannel, mls::KeyPair::generate());
         session.on_users(users_);
-        session.on_session_description(1);
+        const Actions actions = session.on_session_description(1);
+        packages_.push_back(test::find<SendKeyPackage>(actions)->package);
         session.on_external_sender(gateway_.op25());
         return session;
     }
-    [[nodiscard]] mls::Proposal add(std::size_t i) const { return mls::Add{packages_.at(i)}; }
+    [[nodiscard]] mls::Bytes add(std::uint64_t epoch, std::size_t i) const {
+        return gateway_.add(epoch, packages_.at(i));
+    }
 
-    Gateway gateway_;
+    test::ExternalSender gateway_;
     std::vector<UserId> users_;
-    std::vector<mls::KeyPackage> packages_;
+    std::vector<mls::Bytes> packages_;
     std::vector<Session> sessions_;
-    Session other_{kAnna, kChannel, mls::KeyPair::generate()};
     mls::Bytes proposals_;
-    Offer offer_;
+    test::Offer offer_;
 };
 
 /// Op 27: two proposals checked, and a commit with path and welcome made of them.
