@@ -56,6 +56,7 @@ async function enter() {
 }
 
 function join({ channel, dave = true }) {
+  clearTimeout(again); // what ended before we left
   channelId = channel;
   daveEncryption = dave;
   return enter();

@@ -6,6 +6,8 @@ import { flows, kPool } from './flows.mjs';
 import { kPatience } from './process.mjs';
 import { kKinds, together, withTable } from './table.mjs';
 
+const kSlow = 5_000; // milliseconds: something went wrong, even if it came right again
+
 /// What happens in a step: who of the guests comes or goes. Alone, or one out and one in as one commit.
 function* steps(guests) {
   const inside = new Set();
@@ -52,6 +54,7 @@ export async function epochs(options) {
       const there = [...stay, ...inside];
       const call = await settled(sandbox, before, there);
       waits.push(Date.now() - started);
+      if (waits.at(-1) > kSlow) console.log(`step ${number} took ${waits.at(-1)} ms\n${peers.map((peer) => peer.tail()).join('\n')}`);
       if (call.committer !== winner.user) {
         failures += 1;
         console.log(`step ${number}: epoch ${before} to ${call.epoch} committed by ${call.committer}, wanted ${winner.name} ${winner.user}`);

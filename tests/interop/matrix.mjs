@@ -3,11 +3,12 @@
 // all leave, so that each round has new voice sessions, SSRCs, keys and a new group. Each kind creates the group in its
 // turn, and is the one who comes last.
 import { compare, kModes, printTable } from './compare.mjs';
-import { until } from './process.mjs';
+import { flows, kPool } from './flows.mjs';
+import { kPatience, until } from './process.mjs';
 import { kKinds, together, withTable } from './table.mjs';
 
 const kHead = ['talker', 'listener', 'mode', 'rounds', 'frames sent', 'heard bit for bit', 'cut by listener', 'wrong', 'missing', 'extra'];
-const kFirst = 10; // frames said on coming
+const kFirst = 10; // frames said on coming; the first two find out before whether they hear each other at all
 
 /// Peers in the order of their coming: in each round another kind is first.
 const order = (peers, number) => peers.map((_, i) => peers[(2 * number + i) % peers.length]);
@@ -21,9 +22,10 @@ async function createdBy(creator, peers) {
   }
 }
 
-async function round({ sandbox, peers, world, frames }, count, number, zero) {
+async function round(table, count, number, zero) {
+  const { sandbox, peers, world, frames } = table;
   const coming = order(peers, number);
-  const own = (peer) => peers.indexOf(peer) * (kFirst + count);
+  const own = (peer) => kPool + peers.indexOf(peer) * (kFirst + count);
   const creator = coming[Math.floor(number / kKinds.length) % 2]; // of the first two; both offer to
   await sandbox.ask({ do: 'encryption', winner: creator.user, first_transition_zero: zero });
   for (const [i, peer] of coming.entries()) {
@@ -35,7 +37,11 @@ async function round({ sandbox, peers, world, frames }, count, number, zero) {
     const there = coming.slice(0, i + 1);
     if (i === 1) await createdBy(creator, there);
     await together(there);
-    for (const talker of i === 1 ? [peer, there[0]] : [peer]) await talker.talk(own(talker), kFirst);
+    if (i === 1) {
+      await flows(table, Date.now() + kPatience, there);
+      for (const one of there) one.heard = [];
+    }
+    for (const talker of i === 1 ? there : [peer]) await talker.talk(own(talker), kFirst);
   }
   const { epoch } = await together(coming);
   await Promise.all(peers.map((peer) => peer.talk(own(peer) + kFirst, count)));
@@ -59,7 +65,7 @@ async function round({ sandbox, peers, world, frames }, count, number, zero) {
 /// Two of each kind, so that each also talks to its like. One cell per kind of talker and kind of listener.
 async function inMode(options, mode) {
   const kinds = kKinds.flatMap((kind) => [kind, kind]);
-  const pool = kinds.length * (kFirst + options.frames);
+  const pool = kPool + kinds.length * (kFirst + options.frames);
   return withTable({ ...options, mode, kinds, pool }, async (table) => {
     const cells = new Map(kKinds.flatMap((talker) => kKinds.map((listener) => [`${talker} ${listener}`, { talker, listener, mode, rounds: 0 }])));
     for (let number = 0; number < options.rounds; ++number) {
@@ -68,7 +74,7 @@ async function inMode(options, mode) {
         cell.rounds = number + 1;
         for (const [name, value] of Object.entries(counts)) cell[name] = (cell[name] ?? 0) + value;
         if (counts.exact + counts.cut !== counts.sent) {
-          console.log(`round ${number + 1}, ${pair.talker.name} to ${pair.listener.name}: ${JSON.stringify(counts)}`);
+          console.log(`round ${number + 1}, ${pair.talker.name} to ${pair.listener.name}: ${JSON.stringify(counts)}\n${pair.talker.tail()}\n${pair.listener.tail()}`);
         }
       }
     }
