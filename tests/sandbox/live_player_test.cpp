@@ -147,7 +147,7 @@ TEST_F(LivePlayerTest, FramesAreDueOnTheGridAndSentNotBefore) {
     const BootTime zero = begin();
     const auto unix_zero = std::chrono::system_clock::now().time_since_epoch() + (zero - BootClock::now());
     ASSERT_TRUE(run_until(
-        loop, [&] { return ada.said.size() == 5; }, seconds(20)));
+        loop, [&] { return ada.said.size() >= 5; }, seconds(20)));
     std::this_thread::sleep_for(milliseconds(210));  // the loop is held up: what is due meanwhile leaves late
     ASSERT_TRUE(all_over());
     ASSERT_EQ(ada.said.size(), 35U);
@@ -180,7 +180,7 @@ TEST_F(LivePlayerTest, GoesOnOverAResume) {
     Actor& bob = cast(1, milliseconds(2'200), milliseconds(100));
     begin();
     ASSERT_TRUE(run_until(
-        loop, [&] { return ada.said.size() == 10; }, seconds(20)));
+        loop, [&] { return ada.said.size() >= 10; }, seconds(20)));
     discord->voice_server(channel).drop(guild, ada.user);
     ASSERT_TRUE(all_over());
     EXPECT_EQ(discord->voice_server(channel).traffic(ada.user).resumes, 1U);
@@ -194,7 +194,7 @@ TEST_F(LivePlayerTest, HasANewSsrcAfterARejoinAndSaysWhatWasNotSent) {
     Actor& bob = cast(1, milliseconds(2'200), milliseconds(100));
     begin();
     ASSERT_TRUE(run_until(
-        loop, [&] { return ada.said.size() == 10; }, seconds(20)));
+        loop, [&] { return ada.said.size() >= 10; }, seconds(20)));
     VoiceServer& server = discord->voice_server(channel);
     const std::uint32_t first = *server.ssrc(guild, ada.user);
     const auto unsent = [&] {
