@@ -20,52 +20,69 @@
 
 namespace lestapenna::sandbox {
 
+// At namespace level, because clang 14 takes a nested class with defaults for incomplete in an optional of its class.
+namespace call {
+
+struct Package {
+    mls::KeyPackage package;
+    mls::Bytes ref;
+    std::uint64_t number = 0;  ///< by arrival
+};
+
+struct Member {
+    UserId user;
+    int dave_version = 0;
+    bool prepared = false;      ///< told to take part in a group: op 4 or 24 with version 1
+    bool knows_sender = false;  ///< has had op 25
+    std::optional<std::uint32_t> leaf;
+    std::shared_ptr<const Package> package;              ///< waits to be put into the group
+    TimerQueue::Clock::time_point owes_package_until{};  ///< has said op 31: a key package is about to come
+};
+
+/// Of the group, by leaf. Stale when its owner is gone, or has begun anew.
+struct Leaf {
+    MemberKey owner = 0;
+    mls::Bytes signature_key;
+};
+
+struct Change {
+    MemberKey who = 0;
+    std::uint32_t leaf = 0;              ///< to be taken out, where there is no
+    std::shared_ptr<const Package> add;  ///< package to put in
+    bool operator==(const Change&) const = default;
+};
+
+/// The proposals of an epoch, until a commit ends it.
+struct Round {
+    struct Proposed {
+        Change change;
+        SignedProposal proposal;
+    };
+    std::vector<Proposed> proposals;
+    std::set<MemberKey> told;
+    std::map<MemberKey, std::string> held_back;  ///< op 27 that comes after op 29
+    std::optional<std::pair<MemberKey, ClientCommit>> runner_up;
+    std::uint64_t number = 0;
+};
+
+struct Transition {
+    std::uint16_t id = 0;
+    int version = 0;
+    std::set<MemberKey> audience;
+    std::set<MemberKey> waiting;
+};
+
+}  // namespace call
+
 struct Delivery::Impl {
     using Clock = TimerQueue::Clock;
 
-    struct Package {
-        mls::KeyPackage package;
-        mls::Bytes ref;
-        std::uint64_t number = 0;  ///< by arrival
-    };
-    struct Member {
-        UserId user;
-        int dave_version = 0;
-        bool prepared = false;      ///< told to take part in a group: op 4 or 24 with version 1
-        bool knows_sender = false;  ///< has had op 25
-        std::optional<std::uint32_t> leaf;
-        std::shared_ptr<const Package> package;  ///< waits to be put into the group
-        Clock::time_point owes_package_until{};  ///< has said op 31: a key package is about to come
-    };
-    /// Of the group, by leaf. Stale when its owner is gone, or has begun anew.
-    struct Leaf {
-        MemberKey owner = 0;
-        mls::Bytes signature_key;
-    };
-    struct Change {
-        MemberKey who = 0;
-        std::uint32_t leaf = 0;              ///< to be taken out, where there is no
-        std::shared_ptr<const Package> add;  ///< package to put in
-        bool operator==(const Change&) const = default;
-    };
-    /// The proposals of an epoch, until a commit ends it.
-    struct Round {
-        struct Proposed {
-            Change change;
-            SignedProposal proposal;
-        };
-        std::vector<Proposed> proposals;
-        std::set<MemberKey> told;
-        std::map<MemberKey, std::string> held_back;  ///< op 27 that comes after op 29
-        std::optional<std::pair<MemberKey, ClientCommit>> runner_up;
-        std::uint64_t number = 0;
-    };
-    struct Transition {
-        std::uint16_t id = 0;
-        int version = 0;
-        std::set<MemberKey> audience;
-        std::set<MemberKey> waiting;
-    };
+    using Package = call::Package;
+    using Member = call::Member;
+    using Leaf = call::Leaf;
+    using Change = call::Change;
+    using Round = call::Round;
+    using Transition = call::Transition;
 
     Impl(net::Loop& loop, ChannelId in, DeliveryOptions chosen, Send how)
         : channel(in), options(chosen), send(std::move(how)), version(chosen.enabled ? 1 : 0), later(loop) {}
