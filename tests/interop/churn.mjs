@@ -7,13 +7,12 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { printTable } from './compare.mjs';
 import { basesOf, number, numberOf } from './numbered.mjs';
-import { JsonProcess, kPatience, until } from './process.mjs';
+import { JsonProcess, kPatience, sleep, until } from './process.mjs';
 import { together, withTable } from './table.mjs';
 
 const kChange = 2_000; // milliseconds
 const kHush = 300; // between the last word and leaving
 const kClosed = ['unknown', 'no_user', 'no_key', 'forged', 'plain', 'overflow'];
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /// `lestapenna run`, with commands typed by a person of the sandbox.
 class Bot extends JsonProcess {

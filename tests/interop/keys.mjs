@@ -16,8 +16,9 @@ async function commitGoesWrong(table, how) {
   await table.ask({ do: 'encryption', winner: mates[0].user });
   await table.ask({ do: 'misbehave', user: client.user, how });
   await mates[1].join(table.place());
-  await together([client, ...mates], kMost);
+  // Who missed a commit learns of it by packets that do not open.
   await flows(table, Date.now() + kMost, [client, ...mates]);
+  await together([client, ...mates], kMost);
   await mates[1].leave();
 }
 async function welcomeGoesWrong(table, how) {

@@ -5,6 +5,8 @@ import { createInterface } from 'node:readline';
 /// How long anything may take that takes milliseconds on an idle machine; tests run while others use all cores.
 export const kPatience = 60_000;
 
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 export class JsonProcess {
   #child;
   #waiting = new Set();
@@ -94,7 +96,7 @@ export async function until(done, progress, stall) {
   let seen = progress();
   let since = Date.now();
   while (!done()) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await sleep(10);
     const now = progress();
     if (now !== seen) [seen, since] = [now, Date.now()];
     else if (Date.now() - since > stall) return false;
