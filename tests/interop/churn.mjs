@@ -222,7 +222,6 @@ async function withRecorder(options, role) {
     const bot = new Bot(options, world, table.folder, table.started);
     if (!(await until(() => bot.tail().includes('logged in'), () => 0, kPatience))) throw new Error('the bot did not log in');
 
-    console.log('the bot is logged in');
     let before = [];
     if (role === 'creator') {
       await sandbox.ask({ do: 'encryption', winner: bot.user });
@@ -236,7 +235,6 @@ async function withRecorder(options, role) {
       before = stay.map(({ visit }) => visit);
       await bot.command(sandbox, '$ascolta', 'Vi ascolto');
     }
-    console.log('the bot records');
     const left = await comeAndGo(peers.slice(2), visits, world, Date.now() + options.seconds * 1_000);
     await hush([...stay, ...left]);
     for (const { visit } of [...stay, ...left]) visit.to = Date.now();
@@ -254,8 +252,9 @@ async function withRecorder(options, role) {
   });
 }
 
+/// Each role at a table of its own, at the same time.
 export async function churn(options) {
-  let good = true;
-  for (const role of options.role?.split(',') ?? ['creator', 'joiner']) good = (await withRecorder(options, role)) && good;
-  return good;
+  const roles = options.role?.split(',') ?? ['creator', 'joiner'];
+  const good = await Promise.all(roles.map((role) => withRecorder(options, role)));
+  return good.every(Boolean);
 }
