@@ -12,7 +12,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     };
     const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
     if (data[0] % 4 == 0) {
-        must(voice::parse_binary(bytes).seq.has_value() == (bytes.size() >= 3));
+        const voice::Message message = voice::parse_binary(bytes);
+        must(message.seq.has_value() == (bytes.size() >= 3));
+        const auto* const dave = std::get_if<voice::Dave>(&message.body);
+        const auto* const commit = dave != nullptr ? std::get_if<voice::Commit>(dave) : nullptr;
+        if (commit != nullptr) must(commit->message.size() + 5 == bytes.size());
         return 0;
     }
     if (data[0] % 4 == 1) {

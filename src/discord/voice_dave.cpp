@@ -127,10 +127,11 @@ void VoiceDave::act(dave::ReceiveEpoch& action) {
 
 void VoiceDave::act(dave::SendWith& action) {
     if (action.own || sending_ != Sending::clear) ++setting_.counts.transitions;
-    sender_.reset();
     if (action.own) {
-        sender_.emplace(std::move(*action.own));
         sending_ = Sending::sealed;
+        if (sender_ && sends_with_ == action.own->secret) return;
+        sends_with_ = action.own->secret;
+        sender_.emplace(std::move(*action.own));
     } else if (session_.call().version > 0) {
         sending_ = Sending::nothing;  // never plain in an encrypted call
     } else {

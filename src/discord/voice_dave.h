@@ -95,6 +95,7 @@ class VoiceDave : public std::enable_shared_from_this<VoiceDave> {
 
     Sending sending_ = Sending::nothing;
     std::optional<dave::Sender> sender_;
+    mls::Secret sends_with_;  // its key: with the same one its nonces must go on
     std::vector<std::uint8_t> outgoing_;
 
     std::optional<BootTime> transition_since_;
