@@ -34,10 +34,13 @@ class Bot extends JsonProcess {
   /// Types, and waits for a message of the bot's that holds `answer`.
   async command(sandbox, text, answer) {
     const { text_channel_id: channel, player_user_ids: [user] } = this.world;
-    const posts = async () => (await sandbox.ask({ do: 'posted' })).posted.filter(({ author_id: author }) => author === this.user);
     while (!(await sandbox.ask({ do: 'where', user })).channel_id) await sleep(50); // it gets its voice first
     await sandbox.ask({ do: 'type', user, channel, text });
-    for (const end = Date.now() + kPatience; ; await sleep(200)) {
+    await this.says(sandbox, answer, kPatience);
+  }
+  async says(sandbox, answer, patience) {
+    const posts = async () => (await sandbox.ask({ do: 'posted' })).posted.filter(({ author_id: author }) => author === this.user);
+    for (const end = Date.now() + patience; ; await sleep(200)) {
       const said = (await posts()).map(({ content }) => content);
       if (said.some((content) => content.includes(answer))) return;
       if (Date.now() > end) throw new Error(`the bot did not say "${answer}" but ${JSON.stringify(said)}\n${this.tail()}`);
@@ -240,11 +243,12 @@ async function withRecorder(options, role) {
     for (const { visit } of [...stay, ...left]) visit.to = Date.now();
     await sleep(1_000);
     const { counts } = await sandbox.ask({ do: 'call' });
-    await bot.command(sandbox, '$termina', "L'audio è pronto");
+    await bot.command(sandbox, '$termina', 'chiusa dopo');
 
     console.log(`recorder as ${role}, ${options.seconds} s: ${counts.epochs} epochs, refused ${counts.refused}, op 31 ${counts.invalid}, timeouts ${counts.timeouts}`);
     const recorded = whatWasRecorded(bot, visits, before, basesOf(frames.map((frame) => Buffer.from(frame, 'hex'))));
     const heard = whoHeardWhom(visits, stay);
+    await bot.says(sandbox, "L'audio è pronto", kPatience + options.seconds * 1_000); // other tests use all cores
     const [session] = bot.sessions();
     const lost = session.tracks.map(({ name, packets_lost: packets, packets_undecryptable: shut }) => `${name} ${packets}/${shut}`);
     console.log(`session ${session.status}, master ${session.master?.duration_ms} ms, lost/undecryptable: ${lost.join(', ')}`);

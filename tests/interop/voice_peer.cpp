@@ -296,6 +296,7 @@ int print_journal(const std::string& folder) {
 }  // namespace
 }  // namespace lestapenna
 
+// What it throws ends it, as it should: NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     if (words.empty()) return lestapenna::run_peer();
