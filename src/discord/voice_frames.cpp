@@ -278,7 +278,8 @@ void VoiceFrames::drain() {
 
 std::optional<VoiceFrames::Failing> VoiceFrames::failing(BootTime now) const {
     std::optional<Failing> found;
-    for (const auto& [ssrc, source] : sources_) {
+    for (const auto& entry : sources_) {
+        const Source& source = entry.second;
         if (source.failed <= kMostClosed) continue;
         const bool others = std::any_of(sources_.begin(), sources_.end(), [&](const auto& other) {
             return other.second.user != source.user && other.second.opened > now - kHeardJustNow;
