@@ -213,8 +213,8 @@ TEST_F(SessionJson, TextSaysTheSame) {
                                            .levels = {-23.04, -1.5}}));
     ASSERT_TRUE(catalog_.upsert_recording({.session = kId, .key = "k/two.mp3", .user = kAnna, .start = at(9500)}));
     const auto text = session_text(object());
-    EXPECT_THAT(text, HasSubstr("Anna    1:01:01  3000     17    -23.0         k/one.mp3\n"));
-    EXPECT_THAT(text, HasSubstr("        -                       -             k/two.mp3\n"));
+    EXPECT_THAT(text, HasSubstr("Anna    1:01:01  3000     17    0       -23.0         k/one.mp3\n"));
+    EXPECT_THAT(text, HasSubstr("        -                               -             k/two.mp3\n"));
     EXPECT_THAT(text, HasSubstr("not made yet"));
     const auto list = sessions_text(Json::array({object()}));
     EXPECT_THAT(list, HasSubstr("01J0ABCDEFGH  "));
