@@ -6,8 +6,10 @@
 #include <benchmark/benchmark.h>
 #include <sys/socket.h>
 
+#include "dave/sender.h"
 #include "discord/datagram.h"
 #include "discord/udp.h"
+#include "discord/voice_frames.h"
 #include "mallocs.h"
 
 namespace lestapenna::discord {
@@ -139,6 +141,62 @@ void OpenDatagramAndTell(benchmark::State& state) {
     if (counting.bytes != static_cast<std::uint64_t>(state.iterations()) * kOpusBytes) state.SkipWithError("lost some");
 }
 BENCHMARK(OpenDatagramAndTell)->Arg(0)->Arg(1);
+
+// The same in an encrypted call: besides, DAVE's key of the sender opens it, and it is handed on as that user's.
+struct CountingListener final : Listener {
+    std::uint64_t bytes = 0;
+    void on_packet(const VoicePacket& packet) noexcept override { bytes += packet.payload.size(); }
+    void on_event(const VoiceEvent& /*event*/) noexcept override {}
+};
+void OpenDatagramAndFrameAndTell(benchmark::State& state) {
+    const TransportMode mode = kModes[state.range(0)];
+    state.SetLabel(std::string(to_string(mode)));
+    constexpr UserId kSpeaker{204'255'221'017'214'977};
+    constexpr std::size_t kPackets = 10'000;  // sealed ahead: no frame opens twice
+    VoiceCounts counts;
+    CountingListener listener;
+    const BootTime now = BootClock::now();
+    const auto frames = std::make_shared<VoiceFrames>(UserId{1}, VoiceOptions{}, listener, counts);
+    frames->expect_sealed();
+    frames->announce(5, kSpeaker);
+    Transport opener = transport(mode);
+    Transport sealer = transport(mode);
+    std::vector<Bytes> packets(kPackets);
+    auto next_epoch = [&, number = std::uint8_t{0}]() mutable {
+        const mls::Secret secret(16, ++number);
+        std::vector<dave::BaseSecret> keys;
+        keys.push_back({kSpeaker, secret});
+        frames->begin_epoch(std::move(keys), now);
+        dave::Sender sender({kSpeaker, secret});
+        Bytes sealed_frame;
+        for (Bytes& packet : packets) {
+            sealed_frame.clear();
+            sender.seal(Bytes(kOpusBytes, 3), sealed_frame);
+            packet = clear_part();
+            sealer.seal(sealed_frame, packet);
+        }
+    };
+    std::size_t next = kPackets;
+    std::uint64_t mallocs = 0;
+    std::uint64_t since = bench::mallocs();
+    for ([[maybe_unused]] const auto step : state) {
+        if (next == kPackets) {
+            state.PauseTiming();
+            mallocs += bench::mallocs() - since;
+            next_epoch();
+            next = 0;
+            since = bench::mallocs();
+            state.ResumeTiming();
+        }
+        const OpenedDatagram opened = open_datagram(packets[next++], &opener);
+        frames->on_packet({opened.header, now, opened.payload});
+    }
+    mallocs += bench::mallocs() - since;
+    if (listener.bytes != static_cast<std::uint64_t>(state.iterations()) * kOpusBytes) state.SkipWithError("lost some");
+    state.counters["mallocs"] = static_cast<double>(mallocs) / static_cast<double>(state.iterations());
+    frames->close();
+}
+BENCHMARK(OpenDatagramAndFrameAndTell)->Arg(0)->Arg(1);
 
 // The listener's call alone.
 void Tell(benchmark::State& state) {
