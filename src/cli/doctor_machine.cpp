@@ -65,8 +65,34 @@ Check check_data(const fs::path& folder) {
 
 // ---- store and catalog
 
-/// Through the store and back. `file` is ours to write to.
-Status round_trip(store::ObjectStore& store, const fs::path& file) {
+/// As anybody would.
+Result<net::HttpResponse> fetch(const std::string& url) {
+    net::LoopThread thread;
+    std::optional<net::HttpClient> client;
+    thread.call([&] { client.emplace(thread.loop(), net::HttpClientOptions{}); });
+    net::HttpRequest request{"GET", url, {}, {}};
+    auto answer = thread.wait(client->send(std::move(request), seconds(10)));
+    thread.call([&] { client.reset(); });
+    return answer;
+}
+
+/// A store that gives its files out itself has to take its own links.
+Status check_link(const Config& config, const store::Key& key, const std::string& text) {
+    if (config.store_folder()) return Ok{};
+    const auto links = store::Links::open(config);
+    if (!links) return links.error();
+    const auto link = links->make(key, "doctor.txt", unix_now());
+    const auto answer = fetch(*link);
+    if (!answer) return answer.error();
+    if (answer->status == 200 && answer->body == text) return Ok{};
+    return Error{ErrorKind::failed,
+                 fmt::format("it takes files, but a link to one is answered with {}: check store.region and this "
+                             "machine's clock",
+                             answer->status)};
+}
+
+/// Through the store and back, by a link too. `file` is ours to write to.
+Status round_trip(const Config& config, store::ObjectStore& store, const fs::path& file) {
     const auto text = "lestapenna doctor " + SessionId::make().text();
     const auto key = store::Key::parse("doctor-" + SessionId::make().text());
     if (auto written = write_file(file, text); !written) return written;
@@ -76,6 +102,7 @@ Status round_trip(store::ObjectStore& store, const fs::path& file) {
         const auto back = read_text_file(file, text.size());
         if (!back || *back != text) done = Error{ErrorKind::failed, "it gave back something else than it was given"};
     }
+    if (done) done = check_link(config, *key, text);
     const Status removed = store.remove(*key);
     std::error_code ignored;
     fs::remove(file, ignored);
@@ -86,7 +113,10 @@ Check check_store(const Config& config) {
     const auto store = store::open_store(config);
     if (!store) return wrong("store", store.error().message);
     const auto file = config.data.dir / (std::string(kTemporaryPrefix) + "doctor-" + SessionId::make().text());
-    if (auto done = round_trip(**store, file); !done) return wrong("store", done.error().message);
+    if (auto done = round_trip(config, **store, file); !done) return wrong("store", done.error().message);
+    if (!config.store_folder()) {
+        return {"store", true, "takes files, gives them back and out by links: " + one_line(config.store.url)};
+    }
     return {"store", true,
             (*store)->same_device(config.data.dir)
                 ? "takes files and gives them back; on the same disk as the journals, so it is no second copy"
@@ -161,12 +191,7 @@ Check check_udp() {
 bool we_run_already(const Listen& admin) {
     const auto host = admin.host.find(':') == std::string::npos ? admin.host : "[" + admin.host + "]";
     const auto url = fmt::format("http://{}:{}/livez", host, admin.port);
-    net::LoopThread thread;
-    std::optional<net::HttpClient> client;
-    thread.call([&] { client.emplace(thread.loop(), net::HttpClientOptions{}); });
-    net::HttpRequest request{"GET", url, {}, {}};
-    const auto answer = thread.wait(client->send(std::move(request), seconds(10)));
-    thread.call([&] { client.reset(); });
+    const auto answer = fetch(url);
     return answer && answer->status == 200 && answer->body == "alive\n";
 }
 
@@ -186,6 +211,7 @@ Check check_links(const Config& config) {
                                           "it out, or set it to what `openssl rand -hex 32` prints",
                                           kLeastSecret));
     }
+    if (!config.store_folder()) return {"links", true, "lead to the store itself"};
     if (web.public_url.empty()) {
         return wrong("links",
                      "none can be given out, and an evening is too large for an attachment: set web.public_url to how "

@@ -212,7 +212,7 @@ Result<LiveTable> record_live(sandbox::ShowOptions options, Config& config, cons
     const auto session_length = std::chrono::duration_cast<Samples>(unix_now() - session->start);
     std::string link;
     if (!stopped) {
-        const auto base = "http://127.0.0.1:" + std::to_string((*service)->web_port());
+        const auto base = (*service)->links_begin();
         auto ended = end(evening, config, base);
         if (!ended) return ended.error();
         if (auto followed = follow(*ended, tools, session->id); !followed) return followed.error();

@@ -290,5 +290,8 @@ std::uint16_t Service::web_port() const {
 std::uint16_t Service::admin_port() const {
     return impl_->site->admin_port();
 }
+std::string Service::links_begin() const {
+    return impl_->links->begin();
+}
 
 }  // namespace lestapenna::cli

@@ -43,6 +43,8 @@ class Service {
     Result<Busy> busy();
     [[nodiscard]] std::uint16_t web_port() const;
     [[nodiscard]] std::uint16_t admin_port() const;
+    /// What the links that the bot gives begin with; empty: it gives none.
+    [[nodiscard]] std::string links_begin() const;
 
   private:
     struct Impl;

@@ -32,7 +32,7 @@ struct Sources {
 
 Result<Sources> sources(const workflows::Tools& tools) {
     Sources from{tools, std::nullopt, unix_now()};
-    if (tools.config.web.public_url.empty()) return from;
+    if (!store::Links::given_out(tools.config)) return from;
     auto links = store::Links::open(tools.config);
     if (!links) return links.error();
     from.links = std::move(*links);

@@ -158,7 +158,17 @@ Result<Links> Links::open(const Config& config) {
         }
         secret = std::move(*kept);
     }
-    return Links(std::move(secret), std::string(base), config.store.link_ttl);
+    Links links(std::move(secret), std::string(base), config.store.link_ttl);
+    if (!config.store_folder()) {
+        auto place = S3Place::of(config);
+        if (!place) return place.error();
+        links.remote_ = std::move(*place);
+    }
+    return links;
+}
+
+bool Links::given_out(const Config& config) {
+    return !config.web.public_url.empty() || !config.store_folder();
 }
 
 Links::Links(Secret secret, std::string base, milliseconds lifetime)
@@ -169,6 +179,7 @@ void Links::lead_to(std::string base_url) {
 }
 
 std::optional<std::string> Links::make(const Key& key, std::string_view name, UnixTime now) const {
+    if (remote_) return remote_->link(key, plain_name(name), lifetime_, now);
     if (base_.empty()) return std::nullopt;
     const auto expires = std::chrono::ceil<seconds>((now + lifetime_).time_since_epoch()).count();
     const std::string plain = plain_name(name);

@@ -1,18 +1,19 @@
 #include "store/store.h"
 
 #include "store/directory.h"
+#include "store/s3.h"
 
 namespace lestapenna::store {
 
 Result<std::unique_ptr<ObjectStore>> open_store(const Config& config) {
-    const auto folder = config.store_folder();
-    if (!folder) {
-        if (auto supported = check_supported(config); !supported) return supported.error();
-        return Error{ErrorKind::usage, "store.url names no kind of store that this version has: use \"file:\""};
+    if (const auto folder = config.store_folder()) {
+        auto store = DirectoryStore::open(*folder);
+        if (!store) return store.error();
+        return std::unique_ptr<ObjectStore>(std::move(*store));
     }
-    auto store = DirectoryStore::open(*folder);
-    if (!store) return store.error();
-    return std::unique_ptr<ObjectStore>(std::move(*store));
+    auto place = S3Place::of(config);
+    if (!place) return place.error();
+    return std::unique_ptr<ObjectStore>(std::make_unique<S3Store>(std::move(*place)));
 }
 
 }  // namespace lestapenna::store

@@ -259,7 +259,7 @@ TEST(Config, SecretsAreNeverPrinted) {
 
 TEST(Config, SaysWhatThisVersionDoesNotDo) {
     for (const auto* text : {"[audio]\nstereo_table = true", "[audio]\nleveling = \"on\"", "[audio]\ndenoise = \"on\"",
-                             "[store]\nurl = \"s3://b\"", "[queue]\nurl = \"redis://h\""}) {
+                             "[queue]\nurl = \"redis://h\""}) {
         const auto supported = check_supported(good(text));
         ASSERT_FALSE(supported) << text;
         EXPECT_EQ(supported.error().kind, ErrorKind::usage);

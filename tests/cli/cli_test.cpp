@@ -104,7 +104,7 @@ TEST_F(Program, AWrongConfigurationIsAUsageError) {
     EXPECT_FALSE(std::filesystem::exists(folder_ / "data")) << "nothing is made before the configuration is understood";
     expect_usage({"--config", "nowhere.toml", "sessions"}, "can not read nowhere.toml");
     ASSERT_TRUE(write_file(folder_ / "s3.toml", std::string_view("[store]\nurl = \"s3://b\"\n")));
-    expect_usage({"sessions", "--config", "s3.toml"}, "is not in this version yet");
+    expect_usage({"sessions", "--config", "s3.toml"}, "store.url names the bucket \"b\", which no bucket is called");
 }
 
 TEST_F(Program, EnvironmentBeatsDotenvBeatsFile) {

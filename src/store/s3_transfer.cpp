@@ -1,0 +1,208 @@
+#include "store/s3_transfer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+namespace lestapenna::store {
+
+namespace {
+
+constexpr long kLeastBytesPerSecond = 1024;
+constexpr long kUploadBuffer = 512L << 10;  // the default of 64 KiB costs a third of the throughput on loopback
+constexpr std::size_t kLongestHead = 64u << 10;
+
+using List = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
+
+/// What the call-backs know of an exchange under way.
+struct UnderWay {
+    const HttpExchange& exchange;
+    net::HttpResponse response;
+    std::size_t head_bytes = 0;
+    std::uint64_t sent = 0;
+    bool whole_head = false;
+    bool sink_refused = false;
+};
+
+extern "C" std::size_t lestapenna_s3_head(char* data, std::size_t, std::size_t size, void* user) {
+    auto& now = *static_cast<UnderWay*>(user);
+    now.head_bytes += size;
+    if (now.head_bytes > kLongestHead) return 0;
+    const auto line = trimmed({data, size});
+    if (line.starts_with("HTTP/")) {  // a new head: what came before was "100 Continue"
+        now.response = {};
+        now.response.status = 0;
+        now.whole_head = false;
+        const auto blank = line.find(' ');
+        if (blank == std::string_view::npos) return size;
+        for (const char c : line.substr(blank + 1, 3)) {
+            if (c < '0' || c > '9') break;
+            now.response.status = now.response.status * 10 + (c - '0');
+        }
+        return size;
+    }
+    if (line.empty()) now.whole_head = true;
+    const auto colon = line.find(':');
+    if (colon != std::string_view::npos && colon != 0) {
+        now.response.headers.emplace_back(line.substr(0, colon), trimmed(line.substr(colon + 1)));
+    }
+    return size;
+}
+
+extern "C" std::size_t lestapenna_s3_body(char* data, std::size_t, std::size_t size, void* user) {
+    auto& now = *static_cast<UnderWay*>(user);
+    const bool wanted = now.response.status == 200 || now.response.status == 206;
+    if (now.exchange.sink && wanted) {
+        now.sink_refused = !now.exchange.sink(now.response, {data, size});
+        return now.sink_refused ? size + 1 : size;
+    }
+    if (size > Connections::kLongestBody - now.response.body.size()) return size + 1;
+    now.response.body.append(data, size);
+    return size;
+}
+
+extern "C" std::size_t lestapenna_s3_read(char* data, std::size_t, std::size_t size, void* user) {
+    auto& now = *static_cast<UnderWay*>(user);
+    const FilePart& file = *now.exchange.file;
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(size, file.length - now.sent));
+    ssize_t got = 0;
+    do {
+        got = ::pread(file.fd, data, most, static_cast<off_t>(file.offset + now.sent));
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) return CURL_READFUNC_ABORT;
+    now.sent += static_cast<std::uint64_t>(got);  // a file cut short meanwhile ends the exchange
+    return static_cast<std::size_t>(got);
+}
+
+extern "C" int lestapenna_s3_seek(void* user, curl_off_t offset, int origin) {
+    if (origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+    static_cast<UnderWay*>(user)->sent = static_cast<std::uint64_t>(offset);
+    return CURL_SEEKFUNC_OK;
+}
+
+NoAnswer::Why why_of(CURLcode code) {
+    switch (code) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+            return NoAnswer::Why::unknown_host;
+        case CURLE_COULDNT_CONNECT:
+            return NoAnswer::Why::refused;
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SSL_ISSUER_ERROR:
+            return NoAnswer::Why::not_trusted;
+        case CURLE_SSL_CONNECT_ERROR:
+            return NoAnswer::Why::no_tls;
+        case CURLE_OPERATION_TIMEDOUT:
+            return NoAnswer::Why::too_slow;
+        default:
+            return NoAnswer::Why::broken;
+    }
+}
+
+template <class Value>
+void set(CURL* easy, CURLoption option, Value value) {
+    curl_easy_setopt(easy, option, value);
+}
+
+void set_limits(CURL* easy, const Patience& patience) {
+    set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(patience.connect.count()));
+    set(easy, CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
+    set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.stalled.count()));
+    if (patience.total) set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(patience.total->count()));
+}
+
+void set_body(CURL* easy, const HttpExchange& exchange, UnderWay& now) {
+    if (exchange.method == "HEAD") {
+        set(easy, CURLOPT_NOBODY, 1L);
+    } else if (exchange.file) {
+        set(easy, CURLOPT_UPLOAD, 1L);
+        set(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(exchange.file->length));
+        set(easy, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBuffer);
+        set(easy, CURLOPT_READFUNCTION, lestapenna_s3_read);
+        set(easy, CURLOPT_READDATA, static_cast<void*>(&now));
+        set(easy, CURLOPT_SEEKFUNCTION, lestapenna_s3_seek);
+        set(easy, CURLOPT_SEEKDATA, static_cast<void*>(&now));
+    } else if (exchange.method == "POST") {
+        set(easy, CURLOPT_POST, 1L);
+        set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(exchange.body.size()));
+        set(easy, CURLOPT_POSTFIELDS, exchange.body.c_str());
+    }
+    set(easy, CURLOPT_CUSTOMREQUEST, exchange.method.c_str());
+}
+
+List header_list(const net::Headers& headers) {
+    List list;
+    const auto add = [&list](const std::string& line) { list.reset(curl_slist_append(list.release(), line.c_str())); };
+    for (const auto& [name, value] : headers) add(std::string(name).append(": ").append(value));
+    // libcurl would wait a second for a 100 that some servers do not send, and call a body a form.
+    add("Expect:");
+    if (!headers.find("Content-Type")) add("Content-Type:");
+    return list;
+}
+
+}  // namespace
+
+struct Connections::Handle {
+    std::unique_ptr<CURL, Free<curl_easy_cleanup>> easy{curl_easy_init()};
+};
+
+Connections::Connections() {
+    static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
+    static_cast<void>(once);  // without it curl_easy_init() gives nothing
+}
+
+Connections::~Connections() = default;
+
+std::unique_ptr<Connections::Handle> Connections::take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return std::make_unique<Handle>();
+    auto handle = std::move(idle_.back());
+    idle_.pop_back();
+    return handle;
+}
+
+Result<net::HttpResponse, NoAnswer> Connections::perform(const HttpExchange& exchange) {
+    room_.acquire();
+    auto handle = take();
+    CURL* const easy = handle->easy.get();
+    CURLcode code = CURLE_FAILED_INIT;
+    UnderWay now{exchange, {}, 0, 0, false, false};
+    if (easy != nullptr) {
+        const List headers = header_list(exchange.headers);
+        set(easy, CURLOPT_URL, exchange.url.c_str());
+        set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+        set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+        set(easy, CURLOPT_PATH_AS_IS, 1L);
+        set(easy, CURLOPT_FOLLOWLOCATION, 0L);
+        set(easy, CURLOPT_NOSIGNAL, 1L);
+        set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+        if (exchange.direct) set(easy, CURLOPT_PROXY, "");
+        set(easy, CURLOPT_HTTPHEADER, headers.get());
+        set_limits(easy, exchange.patience);
+        set_body(easy, exchange, now);
+        set(easy, CURLOPT_HEADERFUNCTION, lestapenna_s3_head);
+        set(easy, CURLOPT_HEADERDATA, static_cast<void*>(&now));
+        set(easy, CURLOPT_WRITEFUNCTION, lestapenna_s3_body);
+        set(easy, CURLOPT_WRITEDATA, static_cast<void*>(&now));
+        code = curl_easy_perform(easy);
+        curl_easy_reset(easy);  // keeps its connection
+        const std::lock_guard lock(mutex_);
+        idle_.push_back(std::move(handle));
+    }
+    room_.release();
+    if (now.sink_refused) return NoAnswer{NoAnswer::Why::sink};
+    // A server may refuse a body before it has read it, and hang up: its answer says more than the broken pipe.
+    const bool refused_early = code == CURLE_SEND_ERROR && now.response.status >= 300;
+    if (code != CURLE_OK && !refused_early) return NoAnswer{why_of(code)};
+    if (!now.whole_head) return NoAnswer{};  // a head cut short is good enough for libcurl
+    return std::move(now.response);
+}
+
+}  // namespace lestapenna::store
