@@ -1,0 +1,167 @@
+// Commits and welcomes that cannot be followed, and the way back in.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "dave/session.h"
+#include "people.h"
+
+namespace lestapenna::dave {
+namespace {
+
+using test::append;
+using test::expect_all_hear;
+using test::kAnna;
+using test::kBea;
+using test::kCarla;
+using test::kDora;
+using test::kOpus;
+using test::Member;
+using test::Table;
+using test::words;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+using Recovery = test::WithNewcomer;
+
+TEST_F(Recovery, ACommitOfWhatWeHaveNeverSeenIsReportedOnce) {
+    const auto op27 = append({add(newcomer_)});
+    const auto offer = test::offer_in(bea_.op27(op27)).value();
+    EXPECT_THAT(words(anna_.op29(11, offer.commit)),
+                ElementsAre("refused commit unknown_proposal", "invalid 11", "key package", "changed"));
+    EXPECT_TRUE(anna_.session.in_transition());
+    EXPECT_THAT(words(anna_.op29(11, offer.commit)), IsEmpty()) << "we are out, and wait";
+    EXPECT_THAT(words(anna_.op27(op27)), ElementsAre("refused proposals wrong_epoch"));
+    EXPECT_THAT(words(anna_.session.recover()), IsEmpty()) << "that is under way";
+}
+
+TEST_F(Recovery, WhoCannotFollowIsPutOutAndInAgain) {
+    table_.on_the_way = [](const Member& to, mls::Bytes bytes) {
+        return to.user == kAnna ? test::spoiled(std::move(bytes), 60) : bytes;
+    };
+    table_.join(kDora);
+    ASSERT_TRUE(table_.round(5, kBea));
+    EXPECT_THAT(anna_.invalid, ElementsAre(5));
+    const auto before = bea_.speak(kOpus).value();
+    EXPECT_EQ(anna_.hear(kBea, before), Opening::forged);
+    table_.on_the_way = [](const Member& /*to*/, mls::Bytes bytes) { return bytes; };
+    ASSERT_TRUE(table_.round(6, kBea));
+    EXPECT_THAT(anna_.invalid, ElementsAre(5));
+    EXPECT_EQ(anna_.code(), bea_.code());
+    EXPECT_FALSE(table_.round(7)) << "and that was all";
+    expect_all_hear(table_);
+}
+
+TEST_F(Recovery, FramesOfTheOldEpochAreHeardDuringARecovery) {
+    const auto frame = bea_.speak(kOpus).value();
+    EXPECT_THAT(words(anna_.take(anna_.session.recover())), ElementsAre("invalid 1", "key package", "changed"));
+    EXPECT_EQ(anna_.hear(kBea, frame), Opening::opened);
+    EXPECT_THAT(words(anna_.take(anna_.session.recover())), IsEmpty());
+}
+
+TEST(SessionRecovery, RecoversFromTransitionZeroToo) {
+    Table table;
+    for (const UserId user : {kAnna, kBea}) table.join(user);
+    table.round(0);
+    EXPECT_THAT(words(table.at(kAnna).session.recover()), ElementsAre("invalid 0", "key package", "changed"));
+}
+
+TEST(SessionRecovery, AForeignCommitIsNotForWhoOnlyWaits) {
+    Table table;
+    for (const UserId user : {kAnna, kBea, kCarla}) table.join(user);
+    Member& carla = table.at(kCarla);
+    auto offers = table.propose();
+    Member idle(kDora);
+    idle.op4();
+    idle.op25(table.gateway.op25());
+    EXPECT_THAT(words(idle.op29(3, offers.at(kAnna).commit)), IsEmpty()) << "nothing was proposed to her";
+    EXPECT_THAT(words(carla.op29(3, offers.at(kAnna).commit)),
+                ElementsAre("refused commit wrong_epoch", "invalid 3", "key package"));
+    // The welcome that was under way is for the key package before.
+    EXPECT_THAT(words(carla.op30(3, offers.at(kAnna).welcome)), ElementsAre("hear 2", "ready 3", "changed"));
+    EXPECT_TRUE(carla.session.call().established);
+}
+
+TEST(SessionRecovery, AWelcomeMayCrossARecovery) {
+    Table table;
+    for (const UserId user : {kAnna, kBea}) table.join(user);
+    Member& bea = table.at(kBea);
+    const auto first = table.propose().at(kAnna);
+    bea.take(bea.session.recover());
+    ASSERT_EQ(bea.packages.size(), 2U);
+    table.announce(0, kAnna, first);
+    EXPECT_TRUE(bea.session.call().established) << "let in with the first key package";
+    // And the server answers the recovery: out, and in with the second, which is still good.
+    const std::uint64_t epoch = table.epoch();
+    Member& anna = table.at(kAnna);
+    const auto op27 = append({table.gateway.remove(epoch, 1), table.gateway.add(epoch, bea.packages.back())});
+    const auto second = test::offer_in(anna.op27(op27)).value();
+    anna.op29(0, second.commit);
+    EXPECT_THAT(words(bea.op30(0, second.welcome)), ElementsAre("hear 1", "speak", "changed"));
+    EXPECT_EQ(anna.code(), bea.code());
+    EXPECT_THAT(words(bea.op30(0, second.welcome)), ElementsAre("refused welcome not_for_us"))
+        << "that came twice: no fault";
+    EXPECT_EQ(anna.code(), bea.code());
+}
+
+TEST(SessionRecovery, OldKeyPackagesAreForgottenInTheEnd) {
+    Table table;
+    for (const UserId user : {kAnna, kBea}) table.join(user);
+    const auto offer = table.propose().at(kAnna);
+    Member& bea = table.at(kBea);
+    for (int resets = 0; resets < 4; ++resets) bea.op24();
+    EXPECT_THAT(words(bea.op30(2, offer.welcome)),
+                ElementsAre("refused welcome not_for_us", "invalid 2", "key package"));
+}
+
+TEST(SessionRecovery, AFaultyWelcomeIsReportedOnce) {
+    Table table;
+    for (const UserId user : {kAnna, kBea}) table.join(user);
+    const auto offer = table.propose().at(kAnna);
+    Member& bea = table.at(kBea);
+    const auto bad = test::spoiled(offer.welcome, offer.welcome.size() - 1);
+    EXPECT_THAT(words(bea.op30(2, bad)), ElementsAre("refused welcome cannot_open", "invalid 2", "key package"));
+    EXPECT_THAT(words(bea.op30(2, bad)), ElementsAre("refused welcome not_for_us")) << "the same fault";
+    EXPECT_THAT(words(bea.op30(2, offer.welcome)), ElementsAre("refused welcome not_for_us")) << "it is used up";
+    EXPECT_THAT(words(bea.op30(2, {})), ElementsAre("refused welcome malformed"));
+}
+
+TEST(SessionRecovery, AWelcomeThatIsFaultyInAnswerToThatIsAnotherFault) {
+    Table table;
+    for (const UserId user : {kAnna, kBea}) table.join(user);
+    table.on_the_way = [](const Member& to, mls::Bytes bytes) {
+        return to.user == kBea ? test::spoiled(std::move(bytes), bytes.size() - 1) : bytes;
+    };
+    for (int tries = 0; tries < 3; ++tries) ASSERT_TRUE(table.round(static_cast<std::uint16_t>(2 + tries), kAnna));
+    EXPECT_THAT(table.at(kBea).invalid, ElementsAre(2, 3, 4));
+    table.on_the_way = [](const Member& /*to*/, mls::Bytes bytes) { return bytes; };
+    table.settle();
+    EXPECT_EQ(table.at(kAnna).code(), table.at(kBea).code());
+}
+
+TEST(SessionRecovery, AWelcomeOfAnotherExternalSenderIsRefused) {
+    Table table;
+    for (const UserId user : {kAnna, kBea}) table.join(user);
+    const auto offer = table.propose().at(kAnna);
+    const Session bea = table.at(kBea).session;
+
+    Session other_sender = bea;
+    other_sender.on_external_sender(test::ExternalSender().op25());
+    EXPECT_THAT(words(other_sender.on_welcome(2, offer.welcome)),
+                ElementsAre("refused welcome wrong_sender", "invalid 2", "key package"));
+    Session as_it_should_be = bea;
+    EXPECT_THAT(words(as_it_should_be.on_welcome(2, offer.welcome)), ElementsAre("hear 1", "ready 2", "changed"));
+}
+
+TEST(SessionRecovery, WithoutAnExternalSenderNoWelcomeIsTrusted) {
+    Table table;
+    Member& anna = table.join(kAnna);
+    Member bea(kBea);
+    bea.op4();
+    anna.op11({kBea});
+    const auto offer = test::offer_in(anna.op27(append({table.gateway.add(0, bea.packages.back())}))).value();
+    EXPECT_THAT(words(bea.op30(2, offer.welcome)),
+                ElementsAre("refused welcome wrong_sender", "invalid 2", "key package"));
+}
+
+}  // namespace
+}  // namespace lestapenna::dave
