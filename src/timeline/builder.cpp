@@ -46,9 +46,11 @@ struct Ssrc {
                                       [](SessionTime t, const BindingAt& b) { return t < b.at; });
         return after == bindings.begin() ? after->user : std::prev(after)->user;
     }
-    /// A parked packet was opened as that user's whose SSRC it was when it was journaled.
+    /// A parked packet was opened as that user's whose SSRC it was when it was journaled; one that never opened is of
+    /// whose it was when it came, whoever has the SSRC since.
     [[nodiscard]] UserId owner(const Arrived& packet) const {
-        return owner(packet.packet.parked ? packet.packet.known : arrival_of(packet));
+        const bool opened_late = packet.packet.parked && !packet.packet.undecryptable;
+        return owner(opened_late ? packet.packet.known : arrival_of(packet));
     }
 
     /// In the order of arrival, whatever had to wait. What was journaled too late for any window that it could touch

@@ -163,17 +163,31 @@ TEST(Parked, ItIsTheUsersAsWhoseItWasOpened) {
     EXPECT_EQ(t.counts_of(kBruno).received, 20U);
 }
 
+journal::Packet closed(std::uint16_t seq, journal::ClosedReason why) {
+    journal::Packet packet;
+    packet.ssrc = 1;
+    packet.seq = seq;
+    packet.rtp_timestamp = seq * 960U;
+    packet.undecryptable = packet.parked = true;
+    packet.closed = why;
+    packet.payload_size = 100;
+    return packet;
+}
+
+TEST(Parked, WhatNeverOpenedIsOfWhoHadTheSsrcWhenItCame) {
+    constexpr int kLost = 20;
+    Journal j;
+    j.event(0, bind(1, kAnna)).run(10, 0, 1'000, 20).event(3'000, bind(1, kBruno));
+    for (int i = 0; i < kLost; ++i)
+        j.event(1'400 + 20 * i, closed(static_cast<std::uint16_t>(30 + i), journal::ClosedReason::no_key));
+    j.run(30'000, 0, 3'100, 50);
+    const Timeline t = j.finish(6'000);
+    EXPECT_EQ(t.counts_of(kAnna).undecryptable, std::uint64_t{kLost});
+    EXPECT_EQ(t.counts_of(kBruno).received, 50U);
+    EXPECT_EQ(t.counts_of(kBruno).undecryptable, 0U);
+}
+
 TEST(Parked, WhatNobodySaidWhoseItIsIsNobodysUntilItIsSaid) {
-    const auto closed = [](std::uint16_t seq, journal::ClosedReason why) {
-        journal::Packet packet;
-        packet.ssrc = 1;
-        packet.seq = seq;
-        packet.rtp_timestamp = seq * 960U;
-        packet.undecryptable = packet.parked = true;
-        packet.closed = why;
-        packet.payload_size = 100;
-        return packet;
-    };
     using enum journal::ClosedReason;
     const auto unclaimed = [&](Journal j) {
         j.event(1'000, closed(1, no_user)).event(1'020, closed(2, no_user)).event(1'040, closed(3, overflow));
