@@ -20,6 +20,7 @@ constexpr std::size_t kMostOwnCommits = 16;
 /// A voice channel holds 99 people, of whom each may leave and come back.
 constexpr std::size_t kMostQueued = 512;
 constexpr std::size_t kMostTransitions = 64;
+constexpr std::size_t kMostUsers = 10'000;  // a server that names more is not one
 
 bool known(int version) {
     return version >= 0 && version <= kProtocolVersion;
@@ -73,6 +74,7 @@ Actions Session::on_session_description(int version) {
 
 Actions Session::on_users(std::span<const UserId> users) {
     for (const UserId user : users) {
+        if (recognised_.size() >= kMostUsers && !recognised_.contains(user)) continue;
         recognised_.insert(user);
         left_.erase(user);
     }
@@ -140,6 +142,7 @@ const mls::Group* Session::group() const {
 }
 
 void Session::leave_group() {
+    owes_report_ = false;
     current_.reset();
     pending_.reset();
     queue_.clear();
@@ -150,13 +153,19 @@ void Session::leave_group() {
 /// A group of our own, of one, with the newest key package's leaf.
 void Session::begin_pending() {
     if (packages_.empty() || extensions_.empty()) return;
-    queue_.clear();
-    own_commits_.clear();
+    if (!current_) {
+        queue_.clear();
+        own_commits_.clear();
+    }
     pending_ = mls::Group::create(group_id_, identity_, packages_.back(), extensions_);
 }
 
 void Session::reinitialise(Actions& out) {
     leave_group();
+    offer_package(out);
+}
+
+void Session::offer_package(Actions& out) {
     if (packages_.size() == kMostPackages) packages_.erase(packages_.begin());
     packages_.push_back(make_(identity_, self_));
     out.emplace_back(SendKeyPackage{mls::encode(packages_.back().package)});
@@ -166,15 +175,31 @@ void Session::reinitialise(Actions& out) {
 void Session::report_invalid(std::uint16_t transition, Actions& out) {
     if (recovering_ == transition) return;  // said already
     recovering_ = transition;
+    leave_group();
+    owes_report_ = hold_reports_;
+    if (owes_report_) return begin_pending();
     out.emplace_back(SendInvalid{transition});
-    reinitialise(out);
+    offer_package(out);
 }
 
 Actions Session::recover() {
-    if (protocol_ == 0 || recovering_) return {};
+    if (protocol_ == 0) return {};
+    if (!recovering_) recovering_ = last_transition_;
+    owes_report_ = false;
     Actions out;
-    report_invalid(last_transition_, out);
-    show(out);
+    out.emplace_back(SendInvalid{*recovering_});
+    offer_package(out);
+    return out;
+}
+
+Actions Session::say_again() {
+    // Op 26 or 31.
+    if (protocol_ > 0 && (recovering_ || (!current_ && own_commits_.empty()))) {
+        return hold_reports_ ? Actions{} : recover();
+    }
+    Actions out;
+    for (const Transition& prepared : transitions_) out.emplace_back(SendReady{prepared.id});
+    if (!queue_.empty() && !own_commits_.empty()) out.emplace_back(SendCommit{own_commits_.back().commit_welcome});
     return out;
 }
 
@@ -204,8 +229,17 @@ mls::Checked<> Session::take_proposals(mls::View bytes) {
     return Ok{};
 }
 
+bool Session::for_pending(mls::View proposals) const {
+    const auto message = parse_proposals(proposals);
+    return message && !message->revoke && !message->items.empty() && pending_->check_proposal(message->items.front());
+}
+
 Actions Session::on_proposals(mls::View bytes) {
     if (group() == nullptr) return {};
+    if (current_ && recovering_ && pending_ && for_pending(bytes)) {  // nobody is left in the one we were in
+        leave_group();
+        begin_pending();
+    }
     const std::size_t before = queue_.size();
     if (const auto taken = take_proposals(bytes); !taken) return {Refused{"proposals", taken.error()}};
     Actions out;
@@ -223,9 +257,9 @@ void Session::offer_commit(Actions& out) {
     }
     mls::Bytes both = committed->commit;
     if (committed->welcome) both.insert(both.end(), committed->welcome->begin(), committed->welcome->end());
-    out.emplace_back(SendCommit{std::move(both)});
+    out.emplace_back(SendCommit{both});
     if (own_commits_.size() == kMostOwnCommits) own_commits_.erase(own_commits_.begin());
-    own_commits_.push_back({std::move(committed->commit), std::move(committed->next)});
+    own_commits_.push_back({std::move(committed->commit), std::move(both), std::move(committed->next)});
 }
 
 // ---- what is decided
@@ -264,7 +298,13 @@ Actions Session::on_commit(std::uint16_t transition, mls::View commit) {
         adopt(std::move(*next), transition, out);
     } else if (next.error() == Reject::removed) {
         out.emplace_back(ReceiveEpoch{});
-        reinitialise(out);
+        leave_group();
+        // Who has one that it could be let in with is put out to be let in: another would begin it all again.
+        if (packages_.empty()) {
+            offer_package(out);
+        } else {
+            begin_pending();
+        }
     } else {
         out.emplace_back(Refused{"commit", next.error()});
         report_invalid(transition, out);
@@ -296,7 +336,11 @@ Actions Session::on_welcome(std::uint16_t transition, mls::View welcome) {
     const std::size_t packages = packages_.size();
     auto joined = join(welcome);
     if (joined) {
+        const std::vector<UserId> users = users_of(*joined);
+        const auto unnamed = [this](UserId user) { return !recognised_.contains(user); };
+        const auto strangers = static_cast<std::size_t>(std::ranges::count_if(users, unnamed));
         adopt(std::move(*joined), transition, out);
+        if (strangers > 0) out.emplace_back(Unnamed{strangers});
     } else {
         out.emplace_back(Refused{"welcome", joined.error()});
         const bool for_us = packages_.size() < packages;
@@ -310,7 +354,8 @@ Actions Session::on_welcome(std::uint16_t transition, mls::View welcome) {
 
 void Session::adopt(mls::Group next, std::uint16_t transition, Actions& out) {
     current_ = std::move(next);
-    pending_.reset();
+    if (packages_.empty()) pending_.reset();
+    owes_report_ = false;
     queue_.clear();
     own_commits_.clear();
     recovering_.reset();

@@ -4,8 +4,9 @@
 // Sender.
 //
 // Promises: nothing from outside makes it throw, hang or change by halves: a message applies whole or is refused with a
-// reason. Nobody is added to the group under a user id that the server has not named, twice, or with a credential that
-// is not that id; commits bring only proposals that the external sender made, and change nobody's identity. One that
+// reason. Nobody is added to our group under a user id that the server has not named, twice, or with a credential that
+// is not that id; commits bring only proposals that the external sender made, and change nobody's identity. A welcome
+// brings in whom its group has, also who was never named: that is told, because to stay out would help nobody. What
 // can not be followed is reported once (op 31), and a new key package follows. Secrets are wiped and never logged.
 //
 // Thread: one at a time. A message costs up to some hundred elliptic-curve operations in a large group (see bench): it
@@ -64,8 +65,12 @@ struct Refused {
     const char* what = "";  ///< "proposals", "commit", "welcome", "external sender", "version"
     mls::Reject why{};
 };
+/// The group that we were welcomed to has members whom the server had not named.
+struct Unnamed {
+    std::size_t members = 0;
+};
 using Action = std::variant<SendKeyPackage, SendCommit, SendReady, SendInvalid, ReceiveEpoch, SendWith, ReceiveClear,
-                            CallChanged, Refused>;
+                            CallChanged, Refused, Unnamed>;
 using Actions = std::vector<Action>;
 
 struct Call {
@@ -98,16 +103,27 @@ class Session {
     Actions on_welcome(std::uint16_t transition, mls::View welcome);       ///< op 30
 
     /// Frames do not open although nothing is under way: out and in again (op 31 with the last transition, also when
-    /// that was 0). Nothing while an earlier recovery has not ended.
+    /// that was 0). Until a welcome or op 24 comes the group is kept, and followed: what made us ask may be that its
+    /// messages are late. Also when an earlier recovery was never answered; how often is the caller's business.
     Actions recover();
+    /// While held back, what can not be followed is not reported at once: the next recover() does.
+    void hold_reports(bool hold) { hold_reports_ = hold; }
+    /// The connection was resumed, and nothing has come of it for a while: once more what the group may still wait for
+    /// from us, because it was lost with the old connection. Who has had it already makes nothing of it.
+    Actions say_again();
 
     [[nodiscard]] Call call() const;
     /// A transition, a recovery or our own way into the group is under way: that frames do not open now means nothing.
     [[nodiscard]] bool in_transition() const;
+    /// We have to be let in anew, and nothing has come of it yet.
+    [[nodiscard]] bool recovering() const { return recovering_.has_value(); }
+    /// Something could not be followed, and was not reported: see hold_reports().
+    [[nodiscard]] bool owes_report() const { return recovering_ && owes_report_; }
 
   private:
     struct OwnCommit {
         mls::Bytes message;
+        mls::Bytes commit_welcome;
         mls::Group next;
     };
     struct Transition {
@@ -121,11 +137,14 @@ class Session {
         bool operator==(const Shown&) const = default;
     };
 
-    /// The group that proposals are for: the one we are in, else the one of our own that waits for others.
+    /// The group that proposals are for: the one we are in, else the one of our own that waits for others. Who recovers
+    /// may have both, until the server says by what it proposes which one it means.
     [[nodiscard]] const mls::Group* group() const;
     void reinitialise(Actions& out);
+    void offer_package(Actions& out);
     void leave_group();
     void begin_pending();
+    [[nodiscard]] bool for_pending(mls::View proposals) const;
     mls::Checked<> take_proposals(mls::View bytes);
     void offer_commit(Actions& out);
     mls::Checked<mls::Group> follow(mls::View commit) const;
@@ -158,6 +177,8 @@ class Session {
     std::vector<Transition> transitions_;      ///< prepared, in that order
     std::uint16_t last_transition_ = 0;        ///< executed
     std::optional<std::uint16_t> recovering_;  ///< from what was wrong with this transition
+    bool hold_reports_ = false;
+    bool owes_report_ = false;
     bool clear_allowed_ = false;
     Shown shown_;
 };

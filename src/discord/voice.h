@@ -95,8 +95,9 @@ struct Encryption {
     std::uint64_t epoch = 0;
     std::string privacy_code;  ///< 30 digits, to be compared with what Discord shows; empty when not encrypted
 };
-/// Frames do not open although nothing is under way. We have asked to be let in anew; after the third time within ten
-/// minutes we no longer do, and wait for the next change of members.
+/// Nothing of somebody has opened for 10 s, or frames do not open although nothing is under way and we ask to be let in
+/// anew; after the third time within ten minutes we no longer do (gave_up), and wait for the next change of members.
+/// Said of each at most once in ten minutes, and again only when it was heard in between.
 struct CannotOpen {
     UserId user;
     bool gave_up = false;
@@ -166,6 +167,7 @@ struct VoiceCounts {
     std::uint64_t epochs = 0;               ///< of the group that we followed
     std::uint64_t transitions = 0;          ///< executed
     std::uint64_t refused_messages = 0;     ///< of the group, that were not accepted
+    std::uint64_t unnamed_members = 0;      ///< of groups that we were welcomed to, whom the server had not named
     std::uint64_t recoveries = 0;           ///< op 31
     /// "Connected but deaf": at most three steps until a packet comes, each at a fresh op 5: greet, resume, rejoin.
     std::uint64_t deaf_steps = 0;

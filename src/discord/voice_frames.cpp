@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t kMostSourcesNamed = 10'000;  // a server that names more is not one
 constexpr int kMostSearches = 16;                  // a tick: each costs an AES-GCM for each member
-constexpr seconds kHeardJustNow{2};
 
 /// Why a frame stays closed that may open later; nothing: it will not.
 std::optional<Closed> waits_for(dave::Opening what, bool has_user) {
@@ -142,7 +141,7 @@ void VoiceFrames::take(const VoicePacket& packet) {
 
 void VoiceFrames::hand_on_opened(Source* source, const VoicePacket& packet) {
     source->proven = true;
-    source->failed = 0;
+    source->failed = source->unheard = 0;
     source->opened = std::max(source->opened, packet.arrival);
     if (source->said != source->user) {
         const auto held = shared_from_this();
@@ -186,6 +185,7 @@ void VoiceFrames::hand_on_closed(const rtp::Header& header, BootTime arrival, st
 
 void VoiceFrames::wait_for_key(Source* source, const VoicePacket& packet, Closed why) {
     if (source != nullptr && source->failed++ == 0) source->failing_since = packet.arrival;
+    if (source != nullptr && source->unheard++ == 0) source->unheard_since = packet.arrival;
     if (!parking_.park(packet.header, packet.arrival, packet.payload, why)) {
         return hand_on_closed(packet.header, packet.arrival, packet.payload.size(), Closed::overflow, false);
     }
@@ -277,14 +277,26 @@ void VoiceFrames::drain() {
 // ---- what does not open
 
 std::optional<VoiceFrames::Failing> VoiceFrames::failing(BootTime now) const {
-    std::optional<Failing> found;
-    for (const auto& entry : sources_) {
-        const Source& source = entry.second;
-        if (source.failed <= kMostClosed) continue;
-        const bool others = std::any_of(sources_.begin(), sources_.end(), [&](const auto& other) {
-            return other.second.user != source.user && other.second.opened > now - kHeardJustNow;
-        });
-        if (!found || found->others_heard) found = Failing{source.user, source.failing_since, others};
+    std::map<UserId, BootTime> since;
+    for (const auto& [ssrc, source] : sources_) {
+        const bool may_be_anothers = !source.proven && now - source.failing_since < kUnproven;
+        if (source.failed > kMostClosed && !may_be_anothers) since.emplace(source.user, source.failing_since);
+    }
+    if (since.empty()) return std::nullopt;
+    Failing found{.user = since.begin()->first, .since = since.begin()->second, .users = since.size()};
+    for (const auto& [ssrc, source] : sources_) {
+        BootTime& opened = since.contains(source.user) ? found.opened : found.others_opened;
+        opened = std::max(opened, source.opened);
+    }
+    return found;
+}
+
+std::vector<VoiceFrames::Unheard> VoiceFrames::unheard(BootTime now, nanoseconds lasting) const {
+    std::vector<Unheard> found;
+    for (const auto& [ssrc, source] : sources_) {
+        if (source.unheard > kMostClosed && now - source.unheard_since > lasting) {
+            found.push_back({source.user, source.opened});
+        }
     }
     return found;
 }

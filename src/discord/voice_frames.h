@@ -23,8 +23,10 @@
 
 namespace lestapenna::discord {
 
-inline constexpr seconds kParkedFor{10};     ///< from a frame's arrival
-inline constexpr seconds kUnannounced{1};    ///< op 5 may be that late; then all keys are tried
+inline constexpr seconds kParkedFor{10};   ///< from a frame's arrival
+inline constexpr seconds kUnannounced{1};  ///< op 5 may be that late; then all keys are tried
+/// For as long frames of a source that nobody's key has proven mean nothing: it may be another's, and is found by then.
+inline constexpr seconds kUnproven = 2 * kUnannounced;
 inline constexpr unsigned kMostClosed = 36;  ///< in a row are usual while members change (dave.md section 4.7)
 
 class VoiceFrames final : public Listener, public std::enable_shared_from_this<VoiceFrames> {
@@ -55,14 +57,21 @@ class VoiceFrames final : public Listener, public std::enable_shared_from_this<V
     void drain();
     void close() { closed_ = true; }
 
-    /// A sender of whom more than kMostClosed frames in a row did not open.
+    /// Senders of whom more than kMostClosed frames in a row did not open.
     struct Failing {
-        UserId user;
-        BootTime since;
-        bool others_heard = false;  ///< just now: what is wrong is the sender's, and not our keys
+        UserId user;     ///< one of them
+        BootTime since;  ///< the first of its frames that did not open
+        std::size_t users = 0;
+        BootTime opened = BootTime::min();         ///< the last frame of any of them that did
+        BootTime others_opened = BootTime::min();  ///< the last one of anybody else
     };
-    /// One whom nobody else is heard beside, if there is one.
     [[nodiscard]] std::optional<Failing> failing(BootTime now) const;
+    /// One of whom nothing has opened for that long, though more than kMostClosed frames came: transitions or not.
+    struct Unheard {
+        UserId user;
+        BootTime opened;  ///< the last one that did
+    };
+    [[nodiscard]] std::vector<Unheard> unheard(BootTime now, nanoseconds lasting) const;
     /// A transition is under way: what did not open so far means nothing.
     void forgive();
 
@@ -74,6 +83,8 @@ class VoiceFrames final : public Listener, public std::enable_shared_from_this<V
         BootTime said_at = BootTime::min();
         unsigned failed = 0;  ///< in a row
         BootTime failing_since{};
+        unsigned unheard = 0;  ///< in a row, and never forgiven
+        BootTime unheard_since{};
         BootTime opened = BootTime::min();  ///< the last one
     };
     Source* find(std::uint32_t ssrc);

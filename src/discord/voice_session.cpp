@@ -232,7 +232,9 @@ void VoiceSession::on(const voice::SessionDescription& description) {
 }
 
 void VoiceSession::on(const voice::Resumed&) {
-    if (resuming_) connect_up(true);
+    if (!resuming_) return;
+    dave_->on_resumed();
+    connect_up(true);
 }
 
 void VoiceSession::on(const voice::Speaking& speaking) {

@@ -33,6 +33,7 @@ class WithNewcomer : public testing::Test {
   protected:
     WithNewcomer() {
         newcomer_.op4();
+        newcomer_.op11({kAnna, kBea, kCarla});
         newcomer_.op25(table_.gateway.op25());
         for (Member* member : table_.members()) member->op11({kDora});
     }

@@ -92,6 +92,7 @@ TEST_F(Proposals, ToRemoveUsAreForTheOthersToCommit) {
 TEST_F(Proposals, RemoveAndAddOfOneUserInOneCommit) {
     Member again(kCarla);
     again.op4();
+    again.op11({kAnna, kBea});
     again.op25(table_.gateway.op25());
     const auto op27 = append({remove(kCarla), add(again)});
     const auto offer = test::offer_in(anna_.op27(op27)).value();

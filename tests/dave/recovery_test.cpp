@@ -31,7 +31,58 @@ TEST_F(Recovery, ACommitOfWhatWeHaveNeverSeenIsReportedOnce) {
     EXPECT_TRUE(anna_.session.in_transition());
     EXPECT_THAT(words(anna_.op29(11, offer.commit)), IsEmpty()) << "we are out, and wait";
     EXPECT_THAT(words(anna_.op27(op27)), ElementsAre("refused proposals wrong_epoch"));
-    EXPECT_THAT(words(anna_.session.recover()), IsEmpty()) << "that is under way";
+    EXPECT_THAT(words(anna_.session.recover()), ElementsAre("invalid 11", "key package")) << "perhaps it was lost";
+}
+
+// A websocket that stalls while UDP flows: frames of the new epoch fail, and we ask; then what stalled comes.
+TEST_F(Recovery, WhatComesLateIsFollowedAlthoughWeHaveAsked) {
+    const auto op27 = append({add(newcomer_)});
+    const auto offer = test::offer_in(bea_.op27(op27)).value();
+    bea_.op29(9, offer.commit);
+    bea_.op22(9);
+    const auto frame = bea_.speak(kOpus).value();
+    EXPECT_EQ(anna_.hear(kBea, frame), Opening::forged);
+    EXPECT_THAT(words(anna_.take(anna_.session.recover())), ElementsAre("invalid 1", "key package"));
+    EXPECT_TRUE(anna_.session.recovering());
+    EXPECT_THAT(words(anna_.op27(op27)), ElementsAre("commit and welcome"));
+    EXPECT_THAT(words(anna_.op29(9, offer.commit)), ElementsAre("hear 3", "ready 9", "changed"));
+    EXPECT_FALSE(anna_.session.recovering());
+    EXPECT_EQ(anna_.hear(kBea, frame), Opening::opened);
+    EXPECT_EQ(anna_.code(), bea_.code());
+    // The server answers op 31 all the same: out, and in with the package that followed it. It needs no other.
+    const auto epoch = table_.epoch() + 1;
+    const auto anew = append(
+        {table_.gateway.remove(epoch, table_.leaf_of(kAnna)), table_.gateway.add(epoch, anna_.packages.back())});
+    const auto second = test::offer_in(bea_.op27(anew)).value();
+    EXPECT_THAT(words(anna_.op27(anew)), IsEmpty());
+    bea_.op29(0, second.commit);
+    EXPECT_THAT(words(anna_.op29(0, second.commit)), ElementsAre("hear 0", "changed"));
+    EXPECT_THAT(words(anna_.op30(0, second.welcome)), ElementsAre("hear 3", "speak", "changed"));
+    EXPECT_EQ(anna_.code(), bea_.code());
+}
+
+TEST_F(Recovery, WhoIsPutOutWithoutAPackageOffersOne) {
+    const auto out = append({remove(kAnna)});
+    const auto offer = test::offer_in(bea_.op27(out)).value();
+    anna_.op27(out);
+    EXPECT_THAT(words(anna_.op29(0, offer.commit)), ElementsAre("hear 0", "key package", "changed"));
+}
+
+TEST_F(Recovery, AServerThatBeginsAnewIsFollowedAfterAnUnansweredOne) {
+    anna_.take(anna_.session.recover());
+    const auto offer = test::offer_in(anna_.op27(append({table_.gateway.add(0, newcomer_.packages.back())}))).value();
+    EXPECT_THAT(words(anna_.op29(4, offer.commit)), ElementsAre("hear 1", "ready 4", "changed"));
+    EXPECT_THAT(anna_.session.call().members, ElementsAre(kAnna, kDora));
+}
+
+TEST_F(Recovery, AReportThatIsHeldBackIsMadeByTheNextOne) {
+    const auto offer = test::offer_in(bea_.op27(append({add(newcomer_)}))).value();
+    anna_.session.hold_reports(true);
+    EXPECT_THAT(words(anna_.op29(11, offer.commit)), ElementsAre("refused commit unknown_proposal", "changed"));
+    EXPECT_TRUE(anna_.session.owes_report());
+    EXPECT_THAT(words(anna_.session.say_again()), IsEmpty());
+    EXPECT_THAT(words(anna_.session.recover()), ElementsAre("invalid 11", "key package"));
+    EXPECT_FALSE(anna_.session.owes_report());
 }
 
 TEST_F(Recovery, WhoCannotFollowIsPutOutAndInAgain) {
@@ -53,16 +104,17 @@ TEST_F(Recovery, WhoCannotFollowIsPutOutAndInAgain) {
 
 TEST_F(Recovery, FramesOfTheOldEpochAreHeardDuringARecovery) {
     const auto frame = bea_.speak(kOpus).value();
-    EXPECT_THAT(words(anna_.take(anna_.session.recover())), ElementsAre("invalid 1", "key package", "changed"));
+    EXPECT_THAT(words(anna_.take(anna_.session.recover())), ElementsAre("invalid 1", "key package"));
     EXPECT_EQ(anna_.hear(kBea, frame), Opening::opened);
-    EXPECT_THAT(words(anna_.take(anna_.session.recover())), IsEmpty());
+    EXPECT_EQ(anna_.session.call().epoch, table_.epoch()) << "until it is let in anew";
+    EXPECT_TRUE(anna_.session.in_transition());
 }
 
 TEST(SessionRecovery, RecoversFromTransitionZeroToo) {
     Table table;
     for (const UserId user : {kAnna, kBea}) table.join(user);
     table.round(0);
-    EXPECT_THAT(words(table.at(kAnna).session.recover()), ElementsAre("invalid 0", "key package", "changed"));
+    EXPECT_THAT(words(table.at(kAnna).session.recover()), ElementsAre("invalid 0", "key package"));
 }
 
 TEST(SessionRecovery, AForeignCommitIsNotForWhoOnlyWaits) {
@@ -101,6 +153,40 @@ TEST(SessionRecovery, AWelcomeMayCrossARecovery) {
     EXPECT_THAT(words(bea.op30(0, second.welcome)), ElementsAre("refused welcome not_for_us"))
         << "that came twice: no fault";
     EXPECT_EQ(anna.code(), bea.code());
+}
+
+// Each new package would be answered by out and in again (dave.md 4.3): it must come to an end.
+TEST(SessionRecovery, OutAndInAgainEnds) {
+    Table table;
+    for (const UserId user : {kAnna, kBea}) table.join(user);
+    Member& anna = table.at(kAnna);
+    Member& bea = table.at(kBea);
+    const auto first = table.propose().at(kAnna);
+    bea.take(bea.session.recover());
+    table.announce(0, kAnna, first);
+    std::size_t served = 1;
+    for (; served < bea.packages.size() && served < 10; ++served) {
+        const auto epoch = anna.session.call().epoch;
+        const auto op27 = append({table.gateway.remove(epoch, 1), table.gateway.add(epoch, bea.packages[served])});
+        const auto offer = test::offer_in(anna.op27(op27)).value();
+        bea.op27(op27);
+        anna.op29(0, offer.commit);
+        bea.op29(0, offer.commit);
+        bea.op30(0, offer.welcome);
+    }
+    EXPECT_EQ(served, 2U);
+    EXPECT_EQ(anna.code(), bea.code());
+}
+
+TEST(SessionRecovery, AGroupWithMembersWhomNobodyNamedIsJoinedAndTold) {
+    Table table;
+    Member& anna = table.join(kAnna);
+    Member bea(kBea);
+    bea.op4();
+    bea.op25(table.gateway.op25());
+    anna.op11({kBea});
+    const auto offer = test::offer_in(anna.op27(append({table.gateway.add(0, bea.packages.back())}))).value();
+    EXPECT_THAT(words(bea.op30(1, offer.welcome)), ElementsAre("hear 1", "ready 1", "unnamed 1", "changed"));
 }
 
 TEST(SessionRecovery, OldKeyPackagesAreForgottenInTheEnd) {

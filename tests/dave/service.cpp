@@ -26,6 +26,7 @@ struct Worded {
         return clear.winding_down ? "clear ends" : "clear";
     }
     std::string operator()(const dave::CallChanged&) const { return "changed"; }
+    std::string operator()(const dave::Unnamed& one) const { return "unnamed " + std::to_string(one.members); }
     std::string operator()(const dave::Refused& refused) const {
         return "refused " + std::string(refused.what) + " " + std::string(mls::to_string(refused.why));
     }

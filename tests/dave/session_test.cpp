@@ -45,6 +45,22 @@ TEST(Session, OfACallInTheClearHasNothingToSay) {
     EXPECT_EQ(anna.hear(kBea, kOpus), Opening::clear);
 }
 
+TEST(Session, KnowsTenThousandUsersAndNoMore) {
+    Table table;
+    Member& anna = table.join(kAnna);
+    std::vector<UserId> many;
+    for (unsigned n = 0; n < 10'000; ++n) many.push_back(UserId{50'000 + n});
+    anna.op11(many);
+    Member last(many.back());
+    last.op4();
+    EXPECT_THAT(words(anna.op27(append({table.gateway.add(0, last.packages.back())}))),
+                ElementsAre("refused proposals bad_proposal"));
+    Member first(many.front());
+    first.op4();
+    EXPECT_THAT(words(anna.op27(append({table.gateway.add(0, first.packages.back())}))),
+                ElementsAre("commit and welcome"));
+}
+
 TEST(Session, CreatesTheGroup) {
     Table table;
     Member& anna = table.join(kAnna);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "discord/voice.h"
+#include "discord/voice_dave.h"
 #include "scripted_voice.h"
 
 namespace lestapenna::discord {
@@ -129,6 +130,53 @@ TEST(VoiceDave, WhatIsNotOfTheGroupIsCountedAndHurtsNobody) {
     for (const int op : {26, 28, 99}) table.say_binary(op, "theirs?");
     ASSERT_TRUE(table.until(
         [&] { return table.voice->counts().malformed_messages == 4 && table.voice->counts().unknown_messages == 3; }));
+}
+
+TEST(VoiceDave, ADowngradeThatIsNeverExecutedEnds) {
+    const BootTime now = BootClock::now();
+    EXPECT_EQ(clear_until({.allowed = true}, 1, now), now + kDowngradeWithin);
+    EXPECT_EQ(clear_until({.allowed = true}, 0, now), BootTime::max());
+    EXPECT_EQ(clear_until({.allowed = true, .winding_down = true}, 1, now), now + dave::kOverlap);
+    EXPECT_EQ(clear_until({.allowed = false}, 1, now), now);
+}
+
+TEST(VoiceDave, ThreeRecoveriesInTenMinutesAndThenReportsOnceAMinute) {
+    Recoveries recoveries;
+    BootTime now{seconds(100)};
+    for (int n = 0; n < 3; ++n) {
+        EXPECT_TRUE(recoveries.may_try(now));
+        EXPECT_TRUE(recoveries.may_report(now));
+        recoveries.note(now);
+    }
+    EXPECT_FALSE(recoveries.may_report(now + seconds(59)));
+    EXPECT_TRUE(recoveries.may_report(now + seconds(60)));
+    EXPECT_FALSE(recoveries.may_try(now + seconds(60)));
+    recoveries.note(now + seconds(60));
+    EXPECT_FALSE(recoveries.may_report(now + seconds(119)));
+    EXPECT_FALSE(recoveries.may_try(now + seconds(599)));
+    EXPECT_TRUE(recoveries.may_try(now + seconds(600)));
+}
+
+/// Somebody speaks in a group that we never got into, and every attempt to let us in is a bad one.
+TEST(VoiceDave, EndlessBadWelcomesAreReportedThriceAndTheTableIsTold) {
+    EncryptedTable table;
+    ASSERT_TRUE(table.join());
+    ASSERT_TRUE(table.packages(1));
+    table.name_external_sender();
+    table.server.say(test::speaking(9, kSpeaker, 8));
+    const Bytes frame{9, 9, 1, 2, 3, 4, 5, 6, 7, 8, 1, 12, 0xFA, 0xFA};
+    std::uint16_t seq = 0;
+    char transition = 0;
+    const auto told = [&] {
+        if (seq % 50 == 0) table.say_binary(30, std::string{'\0', ++transition} + "garbage");
+        table.server.voice(9, ++seq, frame);
+        table.idle(milliseconds(20));
+        return table.heard.count<CannotOpen>() > 0;
+    };
+    ASSERT_TRUE(table.until(told, seconds(60)));
+    EXPECT_GT(static_cast<std::size_t>(transition), kMostRecoveries);
+    EXPECT_EQ(table.voice->counts().recoveries, kMostRecoveries);
+    EXPECT_EQ(table.heard.count<CannotOpen>(), 1U);
 }
 
 TEST(VoiceDave, AResumeKeepsTheGroupAndARejoinMakesANewOne) {

@@ -310,19 +310,39 @@ TEST_F(VoiceFramesTest, WhoDoesNotOpenIsNamedOnceItLasts) {
     ASSERT_TRUE(frames->failing(now));
     EXPECT_EQ(frames->failing(now)->user, kBruno);
     EXPECT_EQ(frames->failing(now)->since, since);
-    EXPECT_TRUE(frames->failing(now)->others_heard);
-    now += seconds(3);
-    EXPECT_FALSE(frames->failing(now)->others_heard) << "not for a while";
-    // Of two, the one that speaks for a fault of ours.
+    EXPECT_EQ(frames->failing(now)->users, 1U);
+    EXPECT_LT(frames->failing(now)->opened, since);
+    EXPECT_LT(frames->failing(now)->others_opened, frames->failing(now)->opened) << "Anna spoke before him";
+    say(anna);
+    EXPECT_GT(frames->failing(now)->others_opened, since);
     anna.enter(2);
     say(anna, 40);
-    EXPECT_FALSE(frames->failing(now)->others_heard);
+    EXPECT_EQ(frames->failing(now)->users, 2U);
+    EXPECT_EQ(frames->failing(now)->others_opened, BootTime::min());
     frames->forgive();
     EXPECT_FALSE(frames->failing(now));
     say(bruno, 36);
     epoch(2, {kAnna, kBruno});
     say(bruno, 36);
     EXPECT_FALSE(frames->failing(now));
+}
+
+TEST_F(VoiceFramesTest, OfWhomNothingOpensIsKnownWhateverIsForgiven) {
+    frames->announce(1, kAnna);
+    epoch(1, {kAnna});
+    say(anna);
+    const BootTime opened = now - milliseconds(20);
+    anna.enter(2);
+    for (int second = 0; second < 11; ++second) {
+        EXPECT_TRUE(frames->unheard(now, seconds(10)).empty());
+        say(anna, 50);
+        frames->forgive();
+    }
+    ASSERT_EQ(frames->unheard(now, seconds(10)).size(), 1U);
+    EXPECT_EQ(frames->unheard(now, seconds(10))[0].user, kAnna);
+    EXPECT_EQ(frames->unheard(now, seconds(10))[0].opened, opened);
+    epoch(2, {kAnna});
+    EXPECT_TRUE(frames->unheard(now, seconds(10)).empty());
 }
 
 TEST_F(VoiceFramesTest, AtTheEndAllIsHandedOn) {
