@@ -75,6 +75,7 @@ struct Member {
     std::vector<Kept> held;                         ///< until announced
     std::unordered_map<std::uint32_t, Flow> flows;  ///< to this member, by the sender's SSRC
 
+    [[nodiscard]] bool hears() const { return !deaf && proven && address; }
     /// Not wrapped; nothing when it has come before.
     std::optional<std::int64_t> first_time(std::uint16_t seq) {
         const std::int64_t extended = highest ? rtp::unwrap(*highest, seq) : seq;
@@ -115,10 +116,9 @@ struct Forwarder::Impl {
 
     static void refresh(Member& member) {
         std::vector<Member*>& hearers = member.place->hearers;
-        const bool hears = !member.deaf && member.proven && member.address;
         const auto at = std::find(hearers.begin(), hearers.end(), &member);
-        if (hears && at == hearers.end()) hearers.push_back(&member);
-        if (!hears && at != hearers.end()) hearers.erase(at);
+        if (member.hears() && at == hearers.end()) hearers.push_back(&member);
+        if (!member.hears() && at != hearers.end()) hearers.erase(at);
     }
 
     static void learn(Member& member, const discord::UdpAddress& from) {
@@ -417,6 +417,11 @@ std::map<std::uint32_t, Forwarded> Forwarder::forwarded(UserId receiver) const {
 Uplink Forwarder::uplink(UserId user) const {
     const auto found = impl_->uplinks.find(user);
     return found == impl_->uplinks.end() ? Uplink{} : found->second;
+}
+
+bool Forwarder::hears(std::uint32_t ssrc) const {
+    const Member* const member = impl_->find(ssrc);
+    return member != nullptr && member->hears();
 }
 
 const SocketCounts& Forwarder::socket() const {

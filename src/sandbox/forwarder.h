@@ -95,6 +95,7 @@ class Forwarder {
     // ---- what happened
     [[nodiscard]] std::map<std::uint32_t, Forwarded> forwarded(UserId receiver) const;  ///< by the sender's SSRC
     [[nodiscard]] Uplink uplink(UserId user) const;
+    [[nodiscard]] bool hears(std::uint32_t ssrc) const;
     [[nodiscard]] const SocketCounts& socket() const;
 
   private:

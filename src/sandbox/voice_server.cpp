@@ -98,10 +98,11 @@ void VoiceServer::close(GuildId guild, UserId user, std::uint16_t code) {
 void VoiceServer::drop(GuildId guild, UserId user) {
     const VoiceSession* const session = impl_->find(guild, user);
     if (session == nullptr || session->link == nullptr) return;
-    VoiceLink& link = *session->link;
-    link.closing = true;
-    Impl::detach(link);
-    link.socket->drop();
+    Impl::cut(*session->link);
+}
+
+void VoiceServer::cut_at(GuildId guild, UserId user, int op, bool heard) {
+    impl_->cuts[{guild, user}] = {op, heard};
 }
 
 void VoiceServer::refuse_resumes(bool refuse) {
@@ -164,6 +165,11 @@ void VoiceServer::set_delivery(const DeliveryOptions& options) {
 std::optional<std::uint32_t> VoiceServer::ssrc(GuildId guild, UserId user) const {
     const VoiceSession* const session = impl_->find(guild, user);
     return session == nullptr ? std::nullopt : std::optional(session->ssrc);
+}
+
+bool VoiceServer::hears(GuildId guild, UserId user) const {
+    const VoiceSession* const session = impl_->find(guild, user);
+    return session != nullptr && impl_->forwarder->hears(session->ssrc);
 }
 
 std::map<std::uint32_t, Forwarded> VoiceServer::forwarded(UserId receiver) const {

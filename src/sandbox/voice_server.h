@@ -82,7 +82,9 @@ class VoiceServer {
     void set_forwarding(std::optional<UserId> receiver, const Forwarding& forwarding);
     void close(GuildId guild, UserId user, std::uint16_t code);  ///< websocket; media and resume data stay
     void drop(GuildId guild, UserId user);                       ///< TCP cut; they stay, too
-    void refuse_resumes(bool refuse);                            ///< with 4006
+    /// TCP is cut by the next `op` (23, 26, 28 or 31) of this user: once it has been heard, or before.
+    void cut_at(GuildId guild, UserId user, int op, bool heard);
+    void refuse_resumes(bool refuse);  ///< with 4006
     void speaking_news(UserId receiver, SpeakingNews when, milliseconds late_by = milliseconds{500});
     void mute_udp(GuildId guild, UserId receiver, bool muted);  ///< "ready but deaf"
     void mute_discovery(bool muted);
@@ -101,6 +103,8 @@ class VoiceServer {
 
     // ---- what happened
     [[nodiscard]] std::optional<std::uint32_t> ssrc(GuildId guild, UserId user) const;
+    /// Whether media is forwarded to it: not deaf, its address known, its key in its hands.
+    [[nodiscard]] bool hears(GuildId guild, UserId user) const;
     [[nodiscard]] std::map<std::uint32_t, Forwarded> forwarded(UserId receiver) const;  ///< by the sender's SSRC
     [[nodiscard]] VoiceTraffic traffic(UserId user) const;
     /// Of the UDP socket: what its kernel buffer lost is in no account of forwarded().

@@ -15,6 +15,14 @@ using Clock = TimerQueue::Clock;
 /// A client that has not shown for this many heartbeat intervals is gone.
 constexpr int kMissedHeartbeats = 3;
 
+/// The opcode of what is about the group; otherwise 0.
+int group_op(const voice::ClientMessage& said) {
+    if (std::holds_alternative<voice::ReadyForTransition>(said)) return 23;
+    if (std::holds_alternative<voice::DaveKeyPackage>(said)) return 26;
+    if (std::holds_alternative<voice::DaveCommit>(said)) return 28;
+    return std::holds_alternative<voice::InvalidCommit>(said) ? 31 : 0;
+}
+
 }  // namespace
 
 template <class Say>
@@ -51,7 +59,7 @@ net::Task<> VoiceServer::Impl::serve(std::weak_ptr<Impl> weak, net::HttpRequest 
         if (!link->closing) {
             const voice::ClientMessage said =
                 message.binary ? voice::parse_client_binary(message.bytes) : voice::parse_client_message(message.bytes);
-            std::visit([&](const auto& one) { self->on(*link, one); }, said);
+            self->take(*link, said);
         }
     }
     self->links.erase(link);
@@ -62,6 +70,22 @@ void VoiceServer::Impl::refuse(VoiceLink& link, std::uint16_t code, std::string_
     link.closing = true;
     detach(link);
     link.socket->close(code, why);
+}
+
+void VoiceServer::Impl::cut(VoiceLink& link) {
+    link.closing = true;
+    detach(link);
+    link.socket->drop();
+}
+
+void VoiceServer::Impl::take(VoiceLink& link, const voice::ClientMessage& said) {
+    std::optional<Cut> due;
+    if (link.session) {
+        const auto found = cuts.find({link.session->ticket.guild, link.session->ticket.user});
+        if (found != cuts.end() && found->second.op == group_op(said)) due = cuts.extract(found).mapped();
+    }
+    if (!due || due->heard) std::visit([&](const auto& one) { on(link, one); }, said);
+    if (due) cut(link);
 }
 
 void VoiceServer::Impl::lost(VoiceLink& link, std::uint16_t code) {

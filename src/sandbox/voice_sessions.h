@@ -70,6 +70,11 @@ struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
         milliseconds late_by{0};
     };
 
+    struct Cut {
+        int op = 0;
+        bool heard = false;
+    };
+
     net::Loop& loop;
     VoiceServerOptions options;
     std::unique_ptr<Forwarder> forwarder;
@@ -89,6 +94,7 @@ struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
     bool acks_muted = false;
     std::set<Who> muted;
     std::map<UserId, News> news;
+    std::map<Who, Cut> cuts;
     std::map<UserId, VoiceTraffic> traffic;
 
     // ---- connections
@@ -97,6 +103,9 @@ struct VoiceServer::Impl : std::enable_shared_from_this<Impl> {
     /// Closes a connection; its session stays, if it has one.
     void refuse(VoiceLink& link, std::uint16_t code, std::string_view why);
     void lost(VoiceLink& link, std::uint16_t code);
+    /// Without a close code; its session stays, if it has one.
+    static void cut(VoiceLink& link);
+    void take(VoiceLink& link, const voice::ClientMessage& said);
     void attach(VoiceLink& link, const std::shared_ptr<VoiceSession>& session);
     static void detach(VoiceLink& link);
     /// Ends what waited too long, for a resume or for a heartbeat; again and again.
