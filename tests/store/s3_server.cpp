@@ -29,7 +29,9 @@ std::unique_ptr<S3Server> S3Server::start(const std::string& name, std::string& 
     if (!std::filesystem::exists(script)) return why = "no " + script.string(), nullptr;
     std::unique_ptr<S3Server> server(new S3Server(script.string()));
     const auto started = test::run_process({server->script_, "start", server->folder().string(), first_port()});
-    if (started.exit_code != 0) return why = name + " can not be started here: " + started.err, nullptr;
+    constexpr int kNotHere = 3;  // not root, no packages, no free port
+    EXPECT_TRUE(started.exit_code == 0 || started.exit_code == kNotHere) << name << ": " << started.err;
+    if (started.exit_code != 0) return why = "the server " + name + " can not be had here: " + started.err, nullptr;
     std::istringstream lines(started.out);
     for (std::string line; std::getline(lines, line);) {
         const auto equals = line.find('=');
