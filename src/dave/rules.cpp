@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "mls/framing.h"
+
 namespace lestapenna::dave {
 namespace {
 
@@ -20,15 +22,43 @@ mls::Bytes big_endian(std::uint64_t id) {
     return bytes;
 }
 
-/// One MLSMessage after the other, with nothing between them.
-mls::Checked<std::vector<mls::View>> split_messages(mls::View bytes) {
-    std::vector<mls::View> messages;
+using Item = ProposalsMessage::Item;
+using Items = std::vector<Item>;
+
+void append_once(Items& items, Item item) {
+    if (std::ranges::find(items, item.ref, &Item::ref) == items.end()) items.push_back(std::move(item));
+}
+
+/// One MLSMessage after the other, with nothing between them; more than there may be are not even read.
+mls::Checked<Items> split_messages(mls::View bytes) {
+    Items items;
+    std::size_t count = 0;
     for (mls::View rest = bytes; !rest.empty();) {
+        if (++count > kMostQueued) return Reject::bad_proposal;
         const mls::View from = rest;
-        if (const auto message = mls::decode_front<mls::Message>(rest); !message) return message.error();
-        messages.push_back(from.first(from.size() - rest.size()));
+        const auto message = mls::decode_front<mls::Message>(rest);
+        if (!message) return message.error();
+        const auto* in_public = std::get_if<mls::PublicMessage>(&*message);
+        if (in_public == nullptr) return Reject::unsupported;
+        const auto* proposal = std::get_if<mls::Proposal>(&in_public->content.content);
+        if (proposal == nullptr) return Reject::malformed;
+        append_once(items, {.ref = mls::proposal_ref(*in_public),
+                            .message = from.first(from.size() - rest.size()),
+                            .is_add = std::holds_alternative<mls::Add>(*proposal)});
     }
-    return messages;
+    return items;
+}
+
+mls::Checked<Items> split_refs(mls::View bytes) {
+    Items items;
+    std::size_t count = 0;
+    for (mls::Reader refs(bytes); !refs.at_end();) {
+        if (++count > kMostQueued) return Reject::bad_proposal;
+        const mls::View ref = refs.vec();
+        if (ref.size() != mls::kHashBytes) return Reject::malformed;
+        append_once(items, {.ref = mls::to_bytes(ref), .message = {}, .is_add = false});
+    }
+    return items;
 }
 
 }  // namespace
@@ -63,16 +93,9 @@ mls::Checked<ProposalsMessage> parse_proposals(mls::View bytes) {
     const std::uint8_t operation = reader.u8();
     const mls::View contents = reader.vec();
     if (!reader.done() || operation > kRevoke) return Reject::malformed;
-    if (operation == kAppend) {
-        auto messages = split_messages(contents);
-        if (!messages) return messages.error();
-        return ProposalsMessage{.revoke = false, .items = std::move(*messages)};
-    }
-    ProposalsMessage message{.revoke = true, .items = {}};
-    mls::Reader refs(contents);
-    while (!refs.at_end()) message.items.push_back(refs.vec());
-    if (!refs.ok()) return Reject::malformed;
-    return message;
+    auto items = operation == kAppend ? split_messages(contents) : split_refs(contents);
+    if (!items) return items.error();
+    return ProposalsMessage{.revoke = operation == kRevoke, .items = std::move(*items)};
 }
 
 mls::Checked<> check_proposal(const mls::QueuedProposal& proposal, const std::set<UserId>& recognised) {
@@ -100,6 +123,7 @@ mls::Checked<> check_together(const mls::Group& group, std::span<const mls::Queu
             return Reject::bad_proposal;
         }
     }
+    if (users.size() > kMostMembers) return Reject::bad_proposal;
     return Ok{};
 }
 
@@ -123,9 +147,15 @@ mls::Checked<std::uint64_t> check_form(mls::View commit) {
     return in_public->content.epoch;
 }
 
+mls::Checked<> check_context(const mls::GroupContext& context, mls::View group_id,
+                             std::span<const mls::Extension> extensions) {
+    if (!std::ranges::equal(context.group_id, group_id)) return Reject::wrong_group;
+    if (!std::ranges::equal(context.extensions, extensions)) return Reject::wrong_sender;
+    return Ok{};
+}
+
 mls::Checked<> check_group(const mls::Group& group, mls::View group_id, std::span<const mls::Extension> extensions) {
-    if (!std::ranges::equal(group.context().group_id, group_id)) return Reject::wrong_group;
-    if (!std::ranges::equal(group.context().extensions, extensions)) return Reject::wrong_sender;
+    if (auto ours = check_context(group.context(), group_id, extensions); !ours) return ours;
     std::set<UserId> users;
     for (const mls::Member& member : group.members()) {
         const auto user = user_of(member.identity);

@@ -17,8 +17,6 @@ using mls::Reject;
 constexpr std::size_t kMostPackages = 4;
 /// Commits of one epoch that the server may still choose; one comes of each op 27.
 constexpr std::size_t kMostOwnCommits = 16;
-/// A voice channel holds 99 people, of whom each may leave and come back.
-constexpr std::size_t kMostQueued = 512;
 constexpr std::size_t kMostTransitions = 64;
 constexpr std::size_t kMostUsers = 10'000;  // a server that names more is not one
 
@@ -210,18 +208,19 @@ mls::Checked<> Session::take_proposals(mls::View bytes) {
     if (!message) return message.error();
     if (message->revoke) {
         std::erase_if(queue_, [&](const mls::QueuedProposal& queued) {
-            return std::ranges::any_of(message->items,
-                                       [&](mls::View ref) { return std::ranges::equal(ref, queued.ref); });
+            return std::ranges::find(message->items, queued.ref, &ProposalsMessage::Item::ref) != message->items.end();
         });
         return Ok{};
     }
     std::vector<mls::QueuedProposal> queue = queue_;
-    for (const mls::View item : message->items) {
-        auto proposal = group()->check_proposal(item);
+    auto adds = static_cast<std::size_t>(std::ranges::count_if(
+        queue, [](const auto& queued) { return std::holds_alternative<mls::Add>(queued.proposal); }));
+    for (const ProposalsMessage::Item& item : message->items) {
+        if (std::ranges::find(queue_, item.ref, &mls::QueuedProposal::ref) != queue_.end()) continue;
+        if (queue.size() == kMostQueued || (item.is_add && ++adds > kMostAdds)) return Reject::bad_proposal;
+        auto proposal = group()->check_proposal(item.message);
         if (!proposal) return proposal.error();
-        if (std::ranges::find(queue, proposal->ref, &mls::QueuedProposal::ref) != queue.end()) continue;
         if (auto allowed = check_proposal(*proposal, recognised_); !allowed) return allowed.error();
-        if (queue.size() == kMostQueued) return Reject::bad_proposal;
         queue.push_back(std::move(*proposal));
     }
     if (auto allowed = check_together(*group(), queue); !allowed) return allowed.error();
@@ -231,7 +230,8 @@ mls::Checked<> Session::take_proposals(mls::View bytes) {
 
 bool Session::for_pending(mls::View proposals) const {
     const auto message = parse_proposals(proposals);
-    return message && !message->revoke && !message->items.empty() && pending_->check_proposal(message->items.front());
+    return message && !message->revoke && !message->items.empty() &&
+           pending_->check_proposal(message->items.front().message);
 }
 
 Actions Session::on_proposals(mls::View bytes) {
@@ -325,7 +325,10 @@ mls::Checked<mls::Group> Session::join(mls::View welcome) {
     if (found == packages_.begin()) return Reject::not_for_us;
     const mls::OwnKeyPackage own = std::move(*std::prev(found));
     packages_.erase(packages_.begin(), found);
-    auto joined = mls::Group::join(welcome, identity_, own);
+    // What a member can make expensive is in the tree; the rest of the group is known beforehand.
+    const auto context = [this](const mls::GroupContext& of) { return check_context(of, group_id_, extensions_); };
+    auto joined =
+        mls::Group::join(welcome, identity_, own, {}, std::nullopt, {.context = context, .most_leaves = kMostMembers});
     if (!joined) return joined.error();
     if (auto allowed = check_group(*joined, group_id_, extensions_); !allowed) return allowed.error();
     return joined;

@@ -33,7 +33,7 @@ Group Group::create(View group_id, const KeyPair& signature, const OwnKeyPackage
     state.context.group_id = to_bytes(group_id);
     state.context.tree_hash = state.tree.hash();
     state.context.extensions = std::move(extensions);
-    state.secrets = epoch_from_random();
+    state.secrets = epoch_secrets(random_secret(kHashBytes));
     state.confirmation_tag = mls::confirmation_tag(state.secrets.confirmation_key, {});
     state.interim_transcript_hash = mls::interim_transcript_hash({}, state.confirmation_tag);
     return Group(std::make_shared<const State>(std::move(state)));
@@ -46,8 +46,8 @@ GroupContext Group::State::provisional_context(const Applied& applied) const {
     return next;
 }
 
-Group::State Group::State::after(const PublicMessage& commit, GroupContext provisional, Fresh fresh,
-                                 View psk_secret) const {
+Group::State::Step Group::State::after(const PublicMessage& commit, GroupContext provisional, Fresh fresh,
+                                       View psk_secret) const {
     State next;
     next.context = std::move(provisional);
     next.tree = std::move(fresh.tree);
@@ -56,12 +56,13 @@ Group::State Group::State::after(const PublicMessage& commit, GroupContext provi
     next.keys = std::move(fresh.keys);
     next.context.tree_hash = next.tree.hash();
     next.context.confirmed_transcript_hash = confirmed_transcript_hash(interim_transcript_hash, commit);
-    next.secrets = next_epoch(secrets.init, fresh.commit_secret, psk_secret, next.context);
+    Secret joiner = joiner_secret(secrets.init, fresh.commit_secret, next.context);
+    next.secrets = epoch_secrets(epoch_secret(joiner, psk_secret, next.context));
     next.confirmation_tag =
         mls::confirmation_tag(next.secrets.confirmation_key, next.context.confirmed_transcript_hash);
     next.interim_transcript_hash =
         mls::interim_transcript_hash(next.context.confirmed_transcript_hash, next.confirmation_tag);
-    return next;
+    return {std::move(next), std::move(joiner)};
 }
 
 std::uint64_t Group::epoch() const {

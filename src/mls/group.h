@@ -7,7 +7,9 @@
 // Secrets are wiped when the value dies and are in no message of any log. Any thread, one at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,6 +32,13 @@ struct OwnKeyPackage {
 /// Basic credential; capabilities: this version, this suite, basic, and nothing else; no extensions.
 OwnKeyPackage make_key_package(const KeyPair& signature, View identity, Lifetime lifetime);
 
+/// What the caller wants of a group before it joins: looked at before anything is done that its members can make
+/// expensive, for they alone have seen what a welcome brings.
+struct JoinDemands {
+    std::function<Checked<>(const GroupContext&)> context;  ///< its error is what join() returns; empty: any will do
+    std::size_t most_leaves = kMaxTreeNodes / 2 + 1;        ///< blank ones included
+};
+
 struct Member {
     LeafIndex leaf;
     Bytes identity;
@@ -43,9 +52,11 @@ class Group {
     static Group create(View group_id, const KeyPair& signature, const OwnKeyPackage& own,
                         std::vector<Extension> extensions);
     /// Errors: not_for_us, cannot_open, unsupported, bad_signature, bad_tree, bad_path, bad_tag, bad_proposal (a
-    /// pre-shared key that `psks` does not have), malformed. `tree`: where the welcome brings none.
+    /// pre-shared key that `psks` does not have), malformed, and what `demands` says. `tree`: where the welcome brings
+    /// none.
     static Checked<Group> join(View welcome, const KeyPair& signature, const OwnKeyPackage& own,
-                               const PskLookup& psks = {}, const std::optional<Tree>& tree = std::nullopt);
+                               const PskLookup& psks = {}, const std::optional<Tree>& tree = std::nullopt,
+                               const JoinDemands& demands = {});
 
     /// MLSMessage with a proposal of a member or an external sender. Errors: malformed, unsupported, wrong_group,
     /// wrong_epoch, wrong_sender, bad_signature, bad_tag, bad_proposal (an Add whose key package is not valid, a Remove

@@ -40,13 +40,14 @@ Checked<Group::Committed> Group::commit(std::span<const QueuedProposal> queue) c
                        .authenticated_data = {},
                        .content = std::move(commit)};
     message.signature = sign(message.content, now.context, now.signature);
-    auto next = std::make_shared<const State>(now.after(message, std::move(provisional), std::move(fresh), {}));
+    auto [state, joiner] = now.after(message, std::move(provisional), std::move(fresh), {});
+    const auto next = std::make_shared<const State>(std::move(state));
     message.confirmation_tag = next->confirmation_tag;
     message.membership_tag = membership_tag(message, now.context, now.secrets.membership_key);
 
     Committed committed{.commit = encode(Message(std::move(message))), .welcome = {}, .next = Group(next)};
     if (!applied->joined.empty()) {
-        auto welcome = next->welcome(applied->joined, path_secrets);
+        auto welcome = next->welcome(applied->joined, path_secrets, joiner);
         if (!welcome) return welcome.error();
         committed.welcome = std::move(*welcome);
     }
@@ -54,21 +55,24 @@ Checked<Group::Committed> Group::commit(std::span<const QueuedProposal> queue) c
 }
 
 Checked<Bytes> Group::State::welcome(std::span<const Applied::Joined> joined,
-                                     std::span<const std::pair<NodeIndex, Secret>> path_secrets) const {
+                                     std::span<const std::pair<NodeIndex, Secret>> path_secrets,
+                                     View joiner_secret) const {
     GroupInfo info{.context = context,
                    .extensions = {{Extension::kRatchetTree, encode(tree.nodes())}},
                    .confirmation_tag = confirmation_tag,
                    .signer = self,
                    .signature = {}};
     info.signature = sign_with_label(signature, "GroupInfoTBS", to_be_signed(info));
-    const Secret key = expand_with_label(secrets.welcome, "key", {}, kAeadKeyBytes);
-    const Secret nonce = expand_with_label(secrets.welcome, "nonce", {}, kAeadNonceBytes);
+    const Secret secret = welcome_secret(joiner_secret, {});
+    const Secret key = expand_with_label(secret, "key", {}, kAeadKeyBytes);
+    const Secret nonce = expand_with_label(secret, "nonce", {}, kAeadNonceBytes);
 
     Welcome welcome;
     welcome.encrypted_group_info = aead_seal(key, nonce, {}, encode(info));
     welcome.secrets.reserve(joined.size());
     for (const Applied::Joined& who : joined) {
-        GroupSecrets plain{.joiner_secret = secrets.joiner, .path_secret = {}, .psks = {}};
+        GroupSecrets plain{
+            .joiner_secret = {joiner_secret.begin(), joiner_secret.end()}, .path_secret = {}, .psks = {}};
         const NodeIndex meeting = common_ancestor(self, who.leaf);
         const auto theirs = std::ranges::find(path_secrets, meeting, &std::pair<NodeIndex, Secret>::first);
         if (theirs != path_secrets.end()) plain.path_secret = theirs->second;

@@ -31,7 +31,7 @@ Checked<GroupInfo> open_info(const Welcome& welcome, View welcome_secret) {
 }
 
 /// The tree the welcome brings, else the one we have from elsewhere. Errors: bad_tree, malformed.
-Checked<Tree> tree_of(const GroupInfo& info, const std::optional<Tree>& elsewhere) {
+Checked<Tree> tree_of(const GroupInfo& info, const std::optional<Tree>& elsewhere, std::size_t most_leaves) {
     const auto extension = std::ranges::find(info.extensions, Extension::kRatchetTree, &Extension::type);
     if (extension == info.extensions.end()) {
         if (!elsewhere) return Reject::bad_tree;
@@ -39,6 +39,7 @@ Checked<Tree> tree_of(const GroupInfo& info, const std::optional<Tree>& elsewher
     }
     auto nodes = decode<TreeNodes>(extension->data);
     if (!nodes) return nodes.error();
+    if (nodes->size() >= 2 * most_leaves) return Reject::bad_tree;
     return Tree::from(std::move(*nodes));
 }
 
@@ -68,7 +69,7 @@ std::optional<LeafIndex> find(const Tree& tree, const LeafNode& leaf) {
 }  // namespace
 
 Checked<Group> Group::join(View welcome, const KeyPair& signature, const OwnKeyPackage& own, const PskLookup& psks,
-                           const std::optional<Tree>& tree) {
+                           const std::optional<Tree>& tree, const JoinDemands& demands) {
     const auto decoded = decode<Welcome>(welcome);
     if (!decoded) return decoded.error();
     if (decoded->cipher_suite != kCipherSuite) return Reject::unsupported;
@@ -79,7 +80,10 @@ Checked<Group> Group::join(View welcome, const KeyPair& signature, const OwnKeyP
     auto info = open_info(*decoded, welcome_secret(secrets->joiner_secret, *psk));
     if (!info) return info.error();
 
-    auto members = tree_of(*info, tree);
+    if (demands.context) {
+        if (auto wanted = demands.context(info->context); !wanted) return wanted.error();
+    }
+    auto members = tree_of(*info, tree, demands.most_leaves);
     if (!members) return members.error();
     if (auto sound = check(*info, *members); !sound) return sound.error();
     const auto self = find(*members, own.package.leaf);
@@ -96,7 +100,7 @@ Checked<Group> Group::join(View welcome, const KeyPair& signature, const OwnKeyP
         if (!keys) return keys.error();
         state.keys = std::move(*keys);
     }
-    state.secrets = epoch_from_joiner(secrets->joiner_secret, *psk, state.context);
+    state.secrets = epoch_secrets(epoch_secret(secrets->joiner_secret, *psk, state.context));
     const Bytes& confirmed = state.context.confirmed_transcript_hash;
     state.confirmation_tag = mls::confirmation_tag(state.secrets.confirmation_key, confirmed);
     if (!same(state.confirmation_tag, info->confirmation_tag)) return Reject::bad_tag;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "mls/framing.h"
 #include "mls/group_state.h"
@@ -7,11 +8,13 @@ namespace lestapenna::mls {
 
 namespace {
 
-/// The proposals of a commit, its own and those it refers to. Errors: unknown_proposal, and those of check_one().
+/// The proposals of a commit, its own and those it refers to. Errors: unknown_proposal, bad_proposal (one twice: none
+/// makes sense so, and thousands would cost), and those of check_one().
 Checked<std::vector<Listed>> resolve(const Commit& commit, std::span<const QueuedProposal> queue, const Sender& sender,
                                      const Ground& on) {
     std::vector<Listed> list;
     list.reserve(commit.proposals.size());
+    std::set<const QueuedProposal*> named;
     for (const ProposalOrRef& item : commit.proposals) {
         if (const auto* own = std::get_if<Proposal>(&item)) {
             if (auto checked = check_one(*own, sender, on); !checked) return checked.error();
@@ -21,6 +24,7 @@ Checked<std::vector<Listed>> resolve(const Commit& commit, std::span<const Queue
         const auto& ref = std::get<ProposalRef>(item);
         const auto queued = std::ranges::find(queue, ref, &QueuedProposal::ref);
         if (queued == queue.end()) return Reject::unknown_proposal;
+        if (!named.insert(&*queued).second) return Reject::bad_proposal;
         list.push_back({&queued->proposal, queued->sender});
     }
     return list;
@@ -110,7 +114,7 @@ Checked<Group::Processed> Group::process(View message, std::span<const QueuedPro
     if (!fresh.tree.keys_differ()) return Reject::bad_key;
     if (auto known = check_extensions(provisional.extensions, fresh.tree); !known) return known.error();
 
-    State next = now.after(*opened, std::move(provisional), std::move(fresh), *psk);
+    State next = now.after(*opened, std::move(provisional), std::move(fresh), *psk).next;
     if (!same(next.confirmation_tag, opened->confirmation_tag)) return Reject::bad_tag;
     return Processed{.next = Group(std::make_shared<const State>(std::move(next))),
                      .committer = committer,

@@ -29,12 +29,18 @@ struct Group::State {
         PathKeys keys;
         Secret commit_secret;  ///< empty without a path
     };
+    struct Step;
     /// The epoch that `commit` leads to; its confirmation tag is not looked at, but made.
-    [[nodiscard]] State after(const PublicMessage& commit, GroupContext provisional, Fresh fresh,
-                              View psk_secret) const;
+    [[nodiscard]] Step after(const PublicMessage& commit, GroupContext provisional, Fresh fresh, View psk_secret) const;
     /// A Welcome to this epoch for those who joined with the commit that led here. Errors: bad_key.
     [[nodiscard]] Checked<Bytes> welcome(std::span<const Applied::Joined> joined,
-                                         std::span<const std::pair<NodeIndex, Secret>> path_secrets) const;
+                                         std::span<const std::pair<NodeIndex, Secret>> path_secrets,
+                                         View joiner_secret) const;
+};
+
+struct Group::State::Step {
+    State next;
+    Secret joiner_secret;  ///< for the welcome, and nothing else: it dies with the message
 };
 
 }  // namespace lestapenna::mls

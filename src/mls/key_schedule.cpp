@@ -16,35 +16,24 @@ Secret member_secret(View joiner_secret, View psk_secret) {
     return hkdf_extract(joiner_secret, or_zeros(psk_secret));
 }
 
-EpochSecrets epoch_from(Secret joiner, Secret welcome, Secret epoch) {
-    EpochSecrets of;
-    of.joiner = std::move(joiner);
-    of.welcome = std::move(welcome);
-    of.init = derive_secret(epoch, "init");
-    of.exporter = derive_secret(epoch, "exporter");
-    of.confirmation_key = derive_secret(epoch, "confirm");
-    of.membership_key = derive_secret(epoch, "membership");
-    of.authenticator = derive_secret(epoch, "authentication");
-    of.resumption = derive_secret(epoch, "resumption");
-    of.epoch = std::move(epoch);
-    return of;
-}
-
 }  // namespace
 
-EpochSecrets next_epoch(View init_secret, View commit_secret, View psk_secret, const GroupContext& context) {
+Secret joiner_secret(View init_secret, View commit_secret, const GroupContext& context) {
     const Secret pre_joiner = hkdf_extract(init_secret, or_zeros(commit_secret));
-    return epoch_from_joiner(expand_with_label(pre_joiner, "joiner", encode(context), kHashBytes), psk_secret, context);
+    return expand_with_label(pre_joiner, "joiner", encode(context), kHashBytes);
 }
 
-EpochSecrets epoch_from_joiner(View joiner_secret, View psk_secret, const GroupContext& context) {
-    const Secret member = member_secret(joiner_secret, psk_secret);
-    return epoch_from({joiner_secret.begin(), joiner_secret.end()}, derive_secret(member, "welcome"),
-                      expand_with_label(member, "epoch", encode(context), kHashBytes));
+Secret epoch_secret(View joiner_secret, View psk_secret, const GroupContext& context) {
+    return expand_with_label(member_secret(joiner_secret, psk_secret), "epoch", encode(context), kHashBytes);
 }
 
-EpochSecrets epoch_from_random() {
-    return epoch_from({}, {}, random_secret(kHashBytes));
+EpochSecrets epoch_secrets(View epoch_secret) {
+    return {.init = derive_secret(epoch_secret, "init"),
+            .exporter = derive_secret(epoch_secret, "exporter"),
+            .confirmation_key = derive_secret(epoch_secret, "confirm"),
+            .membership_key = derive_secret(epoch_secret, "membership"),
+            .authenticator = derive_secret(epoch_secret, "authentication"),
+            .resumption = derive_secret(epoch_secret, "resumption")};
 }
 
 Secret welcome_secret(View joiner_secret, View psk_secret) {

@@ -12,19 +12,19 @@
 
 namespace lestapenna::mls {
 
+/// What members keep for an epoch. What leads into one (joiner, welcome and epoch secret) is not of it: who has that
+/// can follow everything, so it is made where it is used and dropped with that (section 9.2).
 struct EpochSecrets {
-    Secret joiner, welcome, epoch;
     Secret init, exporter, confirmation_key, membership_key, authenticator, resumption;
     // Of the others of section 8 (sender data, encryption, external) nothing here makes use.
 };
 
-/// `psk_secret`: empty stands for 32 zero bytes, and so does `commit_secret`.
-EpochSecrets next_epoch(View init_secret, View commit_secret, View psk_secret, const GroupContext& context);
-/// For who joins with a welcome.
-EpochSecrets epoch_from_joiner(View joiner_secret, View psk_secret, const GroupContext& context);
-/// Of a group that has just been created: no joiner and no welcome secret.
-EpochSecrets epoch_from_random();
-/// The welcome secret alone: it opens the GroupInfo that says which context it is.
+// From the epoch before, with its init secret, or from a welcome, with its joiner secret. An empty `commit_secret` or
+// `psk_secret` stands for 32 zero bytes.
+Secret joiner_secret(View init_secret, View commit_secret, const GroupContext& context);
+Secret epoch_secret(View joiner_secret, View psk_secret, const GroupContext& context);
+EpochSecrets epoch_secrets(View epoch_secret);
+/// Seals the GroupInfo, which says which context it is.
 Secret welcome_secret(View joiner_secret, View psk_secret);
 
 /// MLS-Exporter (section 8.5).

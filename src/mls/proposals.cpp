@@ -7,14 +7,9 @@ namespace lestapenna::mls {
 
 namespace {
 
-constexpr std::uint16_t kLastDefaultProposal = 7;  // those of RFC 9420 nobody lists (section 7.2)
 constexpr std::uint16_t kRequiredCapabilities = 3;
 constexpr std::uint8_t kResumptionPsk = 2;
 constexpr std::uint8_t kApplicationUsage = 1;
-
-bool contains(const std::vector<std::uint16_t>& list, std::uint16_t what) {
-    return std::ranges::find(list, what) != list.end();
-}
 
 // ---- one alone
 
@@ -115,26 +110,26 @@ std::vector<std::uint16_t> read_types(Reader& from) {
     return types;
 }
 
-/// required_capabilities (section 11.1).
-Checked<> check_required(View data, const Tree& tree) {
-    Reader reader(data);
-    const auto extensions = read_types(reader);
-    const auto proposals = read_types(reader);
-    const auto credentials = read_types(reader);
-    if (!reader.done()) return Reject::bad_proposal;
-    for (const LeafIndex member : tree.members()) {
-        const LeafNode& leaf = *tree.leaf(member);
-        const auto knows_proposal = [&](std::uint16_t type) {
-            return type <= kLastDefaultProposal || contains(leaf.capabilities.proposals, type);
-        };
-        const bool all =
-            std::ranges::all_of(extensions, [&](std::uint16_t type) { return knows_extension(leaf, type); }) &&
-            std::ranges::all_of(proposals, knows_proposal) && std::ranges::all_of(credentials, [&](std::uint16_t type) {
-                return contains(leaf.capabilities.credentials, type);
-            });
-        if (!all) return Reject::unsupported;
+/// What all members of a group must know. Lists from outside: a type may stand there often.
+struct Required {
+    std::vector<std::uint16_t> extensions, proposals, credentials;
+
+    [[nodiscard]] bool met_by(const Known& known) const {
+        return std::ranges::all_of(extensions, [&](std::uint16_t type) { return known.extension(type); }) &&
+               std::ranges::all_of(proposals, [&](std::uint16_t type) { return known.proposal(type); }) &&
+               std::ranges::all_of(credentials, [&](std::uint16_t type) { return known.credential(type); });
     }
-    return Ok{};
+};
+
+/// required_capabilities (section 11.1).
+std::optional<Required> read_required(View data) {
+    Reader reader(data);
+    Required required;
+    required.extensions = read_types(reader);
+    required.proposals = read_types(reader);
+    required.credentials = read_types(reader);
+    if (!reader.done()) return std::nullopt;
+    return required;
 }
 
 std::optional<std::vector<ExternalSender>> read_external_senders(View data) {
@@ -184,6 +179,7 @@ Checked<Applied> apply_proposals(std::span<const Listed> list, LeafIndex committ
 }
 
 Checked<> check_extensions(std::span<const Extension> extensions, const Tree& tree) {
+    Required required;
     std::set<std::uint16_t> seen;
     for (const Extension& extension : extensions) {
         if (!seen.insert(extension.type).second) return Reject::bad_proposal;
@@ -191,12 +187,16 @@ Checked<> check_extensions(std::span<const Extension> extensions, const Tree& tr
             return Reject::bad_proposal;
         }
         if (extension.type == kRequiredCapabilities) {
-            if (auto met = check_required(extension.data, tree); !met) return met;
-        }
-        for (const LeafIndex member : tree.members()) {
-            if (!knows_extension(*tree.leaf(member), extension.type)) return Reject::unsupported;
+            auto named = read_required(extension.data);
+            if (!named) return Reject::bad_proposal;
+            required = std::move(*named);
         }
     }
+    required.extensions.insert(required.extensions.end(), seen.begin(), seen.end());
+    const auto members = tree.members();
+    const bool met =
+        std::ranges::all_of(members, [&](LeafIndex at) { return required.met_by(Known(tree.leaf(at)->capabilities)); });
+    if (!met) return Reject::unsupported;
     return Ok{};
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -106,8 +107,19 @@ class Tree {
     std::vector<Hash> hashes_;                        ///< of the subtrees; right whenever a public function returns
 };
 
-/// Whether a leaf's capabilities cover an extension; those of RFC 9420 itself go without saying (section 7.2).
-bool knows_extension(const LeafNode& leaf, std::uint16_t type);
+/// What a leaf's capabilities cover, each question in constant time: whoever made them may list thousands of types,
+/// each as often as they like, and use as many. The types of RFC 9420 itself go without saying (section 7.2).
+class Known {
+  public:
+    explicit Known(const Capabilities& listed);
+    [[nodiscard]] bool extension(std::uint16_t type) const;
+    [[nodiscard]] bool proposal(std::uint16_t type) const;
+    [[nodiscard]] bool credential(std::uint16_t type) const { return credentials_[type]; }
+
+  private:
+    using Types = std::bitset<1U << 16>;
+    Types extensions_, proposals_, credentials_;
+};
 /// Whether a leaf is one to take in: a basic credential, capabilities that name version, suite, credential type and the
 /// leaf's extensions, usable keys, a good signature. Errors: unsupported, bad_key, bad_signature.
 Checked<> check_leaf(const LeafNode& leaf, const LeafPlace& place);

@@ -12,18 +12,29 @@ bool contains(const std::vector<std::uint16_t>& list, std::uint16_t value) {
 }
 
 bool knows_what_it_uses(const LeafNode& leaf) {
-    const auto& known = leaf.capabilities;
-    return contains(known.versions, kProtocolVersion) && contains(known.cipher_suites, kCipherSuite) &&
-           contains(known.credentials, leaf.credential.type) &&
+    const Known known(leaf.capabilities);
+    return contains(leaf.capabilities.versions, kProtocolVersion) &&
+           contains(leaf.capabilities.cipher_suites, kCipherSuite) && known.credential(leaf.credential.type) &&
            std::ranges::all_of(leaf.extensions,
-                               [&](const Extension& extension) { return knows_extension(leaf, extension.type); });
+                               [&](const Extension& extension) { return known.extension(extension.type); });
 }
 
 }  // namespace
 
-bool knows_extension(const LeafNode& leaf, std::uint16_t type) {
+Known::Known(const Capabilities& listed) {
+    for (const std::uint16_t type : listed.extensions) extensions_.set(type);
+    for (const std::uint16_t type : listed.proposals) proposals_.set(type);
+    for (const std::uint16_t type : listed.credentials) credentials_.set(type);
+}
+
+bool Known::extension(std::uint16_t type) const {
     constexpr std::uint16_t kLastDefault = 5;
-    return type <= kLastDefault || contains(leaf.capabilities.extensions, type);
+    return type <= kLastDefault || extensions_[type];
+}
+
+bool Known::proposal(std::uint16_t type) const {
+    constexpr std::uint16_t kLastDefault = 7;
+    return type <= kLastDefault || proposals_[type];
 }
 
 Checked<> check_leaf(const LeafNode& leaf, const LeafPlace& place) {

@@ -64,7 +64,8 @@ class HostileMember : public testing::Test {
         next.tree_hash = made.tree.hash();
         next.confirmed_transcript_hash =
             mls::confirmed_transcript_hash(mls::interim_transcript_hash(confirmed, tag), message);
-        const auto secrets = mls::next_epoch(bea_->secrets().init, made.result.commit_secret, {}, next);
+        const auto joiner = mls::joiner_secret(bea_->secrets().init, made.result.commit_secret, next);
+        const auto secrets = mls::epoch_secrets(mls::epoch_secret(joiner, {}, next));
         message.confirmation_tag = mls::confirmation_tag(secrets.confirmation_key, next.confirmed_transcript_hash);
         message.membership_tag = mls::membership_tag(message, context, bea_->secrets().membership_key);
         return mls::encode(mls::Message(message));

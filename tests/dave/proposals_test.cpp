@@ -79,7 +79,8 @@ TEST_F(Proposals, ThatAreRevokedAreNotCommitted) {
     const auto removal = remove(kCarla);
     anna_.op27(append({message, removal}));
     EXPECT_THAT(words(anna_.op27(revoke({test::ref_of(message)}))), ElementsAre("commit"));
-    EXPECT_THAT(words(anna_.op27(revoke({mls::Bytes(32, 9), {}}))), IsEmpty()) << "unknown ones change nothing";
+    EXPECT_THAT(words(anna_.op27(revoke({mls::Bytes(32, 9)}))), IsEmpty()) << "unknown ones change nothing";
+    EXPECT_THAT(words(anna_.op27(revoke({mls::Bytes(31, 9)}))), ElementsAre("refused proposals malformed"));
     EXPECT_THAT(words(anna_.op27(revoke({test::ref_of(removal)}))), IsEmpty()) << "nothing is left to commit";
     EXPECT_THAT(words(anna_.op27(append({message}))), ElementsAre("commit and welcome"));
 }

@@ -127,7 +127,7 @@ TEST_F(Scenario, IsFollowedByMemberB) {
     const mls::Bytes added_x = unhex(sequence.at(0));
     const auto parsed = parse_proposals(added_x);
     ASSERT_TRUE(parsed);
-    const auto x = std::get<mls::PublicMessage>(mls::decode<mls::Message>(parsed->items.at(0)).value());
+    const auto x = std::get<mls::PublicMessage>(mls::decode<mls::Message>(parsed->items.at(0).message).value());
     const auto& x_leaf = std::get<mls::Add>(std::get<mls::Proposal>(x.content.content)).key_package.leaf;
     take(session_->on_users(std::vector{user_of(x_leaf.credential.identity).value(), a_}));
     EXPECT_THAT(words(take(session_->on_proposals(added_x))), ElementsAre("commit and welcome"));
@@ -157,7 +157,7 @@ TEST_F(Scenario, ProposalReferencesAreTheRecordedOnes) {
         const auto message = parse_proposals(payload);
         ASSERT_TRUE(message);
         ASSERT_EQ(message->items.size(), 1U);
-        EXPECT_EQ(test::ref_of(message->items.front()), unhex(recorded.at("proposal_ref")));
+        EXPECT_EQ(test::ref_of(message->items.front().message), unhex(recorded.at("proposal_ref")));
     }
 }
 

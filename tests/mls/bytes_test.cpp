@@ -77,11 +77,18 @@ TEST(Secret, IsWipedWhereItIsWrittenReadAndOpened) {
 TEST(Secret, IsWipedWhereItIsDerived) {
     const Secret init = random_secret(kHashBytes);
     const GroupContext context;
-    const auto derived = next_epoch(init, {}, {}, context);
-    for (const Secret* one : {&derived.joiner, &derived.welcome, &derived.epoch, &derived.init, &derived.exporter,
-                              &derived.confirmation_key, &derived.membership_key, &derived.authenticator}) {
+    const Secret joiner = joiner_secret(init, {}, context);
+    const Secret welcome = welcome_secret(joiner, {});
+    const Secret epoch = epoch_secret(joiner, {}, context);
+    const EpochSecrets kept = epoch_secrets(epoch);
+    for (const Secret* one : {&joiner, &welcome, &epoch, &kept.init, &kept.exporter, &kept.confirmation_key,
+                              &kept.membership_key, &kept.authenticator}) {
         const HeapWatch watch(*one);
-        { const auto again = next_epoch(init, {}, {}, context); }
+        {
+            const Secret again = joiner_secret(init, {}, context);
+            const Secret opens = welcome_secret(again, {});
+            const EpochSecrets derived = epoch_secrets(epoch_secret(again, {}, context));
+        }
         EXPECT_EQ(watch.leaked(), 0U);
     }
     const KeyPair pair = KeyPair::derive(init);

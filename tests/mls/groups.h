@@ -90,7 +90,8 @@ inline ByHand commit_by_hand(const Person& person, std::vector<mls::ProposalOrRe
     const auto interim = mls::interim_transcript_hash(before.confirmed_transcript_hash, tag_before);
     next.tree_hash = path.tree.hash();
     next.confirmed_transcript_hash = mls::confirmed_transcript_hash(interim, message);
-    const auto secrets = mls::next_epoch(group.secrets().init, path.result.commit_secret, {}, next);
+    const auto joiner = mls::joiner_secret(group.secrets().init, path.result.commit_secret, next);
+    const auto secrets = mls::epoch_secrets(mls::epoch_secret(joiner, {}, next));
     message.confirmation_tag = mls::confirmation_tag(secrets.confirmation_key, next.confirmed_transcript_hash);
     message.membership_tag = mls::membership_tag(message, before, group.secrets().membership_key);
     return {encode(mls::Message(std::move(message))), secrets.authenticator};

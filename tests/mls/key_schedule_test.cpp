@@ -29,24 +29,22 @@ TEST(KeySchedule, Official) {
             EXPECT_EQ(encode(context), unhex(epoch.at("group_context")));
 
             const Bytes psk = unhex(epoch.at("psk_secret"));
-            const EpochSecrets of = next_epoch(init, unhex(epoch.at("commit_secret")), psk, context);
-            const EpochSecrets joined = epoch_from_joiner(of.joiner, psk, context);
-            for (const EpochSecrets* each : {&of, &joined}) {
-                EXPECT_EQ(hex(each->joiner), epoch.at("joiner_secret"));
-                EXPECT_EQ(hex(each->welcome), epoch.at("welcome_secret"));
-                EXPECT_EQ(hex(each->init), epoch.at("init_secret"));
-                EXPECT_EQ(hex(each->exporter), epoch.at("exporter_secret"));
-                EXPECT_EQ(hex(each->confirmation_key), epoch.at("confirmation_key"));
-                EXPECT_EQ(hex(each->membership_key), epoch.at("membership_key"));
-                EXPECT_EQ(hex(each->authenticator), epoch.at("epoch_authenticator"));
-                EXPECT_EQ(hex(each->resumption), epoch.at("resumption_psk"));
-                for (const auto& [label, name] :
-                     {std::pair("sender data", "sender_data_secret"), std::pair("encryption", "encryption_secret"),
-                      std::pair("external", "external_secret")}) {
-                    EXPECT_EQ(hex(derive_secret(each->epoch, label)), epoch.at(name));
-                }
+            const Secret joiner = joiner_secret(init, unhex(epoch.at("commit_secret")), context);
+            EXPECT_EQ(hex(joiner), epoch.at("joiner_secret"));
+            EXPECT_EQ(hex(welcome_secret(joiner, psk)), epoch.at("welcome_secret"));
+            const Secret root = epoch_secret(joiner, psk, context);
+            for (const auto& [label, name] :
+                 {std::pair("sender data", "sender_data_secret"), std::pair("encryption", "encryption_secret"),
+                  std::pair("external", "external_secret")}) {
+                EXPECT_EQ(hex(derive_secret(root, label)), epoch.at(name));
             }
-            EXPECT_EQ(welcome_secret(of.joiner, psk), of.welcome);
+            const EpochSecrets of = epoch_secrets(root);
+            EXPECT_EQ(hex(of.init), epoch.at("init_secret"));
+            EXPECT_EQ(hex(of.exporter), epoch.at("exporter_secret"));
+            EXPECT_EQ(hex(of.confirmation_key), epoch.at("confirmation_key"));
+            EXPECT_EQ(hex(of.membership_key), epoch.at("membership_key"));
+            EXPECT_EQ(hex(of.authenticator), epoch.at("epoch_authenticator"));
+            EXPECT_EQ(hex(of.resumption), epoch.at("resumption_psk"));
             const auto& exporter = epoch.at("exporter");
             EXPECT_EQ(hex(export_secret(of, exporter.at("label").get<std::string>(), unhex(exporter.at("context")),
                                         exporter.at("length"))),
@@ -62,17 +60,9 @@ TEST(KeySchedule, NothingStandsForZeros) {
     const Bytes init(kHashBytes, 1);
     const Bytes zeros(kHashBytes);
     const GroupContext context;
-    EXPECT_EQ(next_epoch(init, {}, {}, context).epoch, next_epoch(init, zeros, zeros, context).epoch);
+    EXPECT_EQ(joiner_secret(init, {}, context), joiner_secret(init, zeros, context));
+    EXPECT_EQ(epoch_secret(init, {}, context), epoch_secret(init, zeros, context));
     EXPECT_EQ(welcome_secret(init, {}), welcome_secret(init, zeros));
-}
-
-TEST(KeySchedule, AGroupBeginsAtRandom) {
-    const EpochSecrets a = epoch_from_random();
-    const EpochSecrets b = epoch_from_random();
-    EXPECT_EQ(a.epoch.size(), kHashBytes);
-    EXPECT_NE(a.epoch, b.epoch);
-    EXPECT_NE(a.exporter, b.exporter);
-    EXPECT_TRUE(a.joiner.empty());
 }
 
 TEST(KeySchedule, TranscriptHashes) {
@@ -197,8 +187,9 @@ TEST(KeySchedule, DaveScenario) {
     ASSERT_TRUE(opened.has_value());
     const auto info = decode<GroupInfo>(*opened);
     ASSERT_TRUE(info.ok());
-    const EpochSecrets of = epoch_from_joiner(joiner, {}, info->context);
-    EXPECT_EQ(hex(of.epoch), between.at("epoch_secret"));
+    const Secret root = epoch_secret(joiner, {}, info->context);
+    EXPECT_EQ(hex(root), between.at("epoch_secret"));
+    const EpochSecrets of = epoch_secrets(root);
     EXPECT_EQ(hex(of.exporter), after.at("exporter_secret"));
     EXPECT_EQ(hex(of.authenticator), after.at("epoch_authenticator"));
     EXPECT_EQ(hmac_sha256(of.confirmation_key, info->context.confirmed_transcript_hash), info->confirmation_tag);

@@ -36,7 +36,7 @@ TEST(WelcomeVectors, OpenLayerByLayer) {
         ASSERT_TRUE(info.ok());
         EXPECT_TRUE(
             verify_with_label(test::hex(vector, "signer_pub"), "GroupInfoTBS", to_be_signed(*info), info->signature));
-        const auto epoch = epoch_from_joiner(secrets->joiner_secret, {}, info->context);
+        const auto epoch = epoch_secrets(epoch_secret(secrets->joiner_secret, {}, info->context));
         EXPECT_EQ(confirmation_tag(epoch.confirmation_key, info->context.confirmed_transcript_hash),
                   info->confirmation_tag);
     }
