@@ -39,13 +39,16 @@ void Participant::ask(std::optional<ChannelId> to) {
             if (call_.server) call_.server->dismiss(kCallGuild, user_, 0);
             return;
         }
-        const std::string token = "token-" + std::to_string(++tickets_);
-        call_.server->admit({.guild = kCallGuild, .channel = *to, .user = user_, .session_id = "s", .token = token});
+        // A resume names no user: who it is, the server knows by these.
+        const std::string session = "session-" + user_.text();
+        const std::string token = "token-" + user_.text() + "-" + std::to_string(++tickets_);
+        call_.server->admit(
+            {.guild = kCallGuild, .channel = *to, .user = user_, .session_id = session, .token = token});
         discord::VoiceState state;
         state.guild = kCallGuild;
         state.user = user_;
         state.channel = to;
-        state.session_id = "s";
+        state.session_id = session;
         voice_->on_voice_state(state);
         voice_->on_voice_server({kCallGuild, token, call_.server->endpoint()});
     });
@@ -94,9 +97,10 @@ void Participant::on_event(const discord::VoiceEvent& event) noexcept {
     }
 }
 
-std::size_t Participant::heard_of(const Participant& other) const {
+std::size_t Participant::heard_of(const Participant& other, std::size_t from) const {
     const auto found = heard_.find(other.user_);
-    return found == heard_.end() ? 0 : found->second.size();
+    if (found == heard_.end()) return 0;
+    return static_cast<std::size_t>(std::distance(found->second.lower_bound(from), found->second.end()));
 }
 
 // ---- the call
@@ -159,20 +163,44 @@ void Call::pass(nanoseconds time) {
     }
 }
 
-testing::AssertionResult Call::together(std::vector<Participant*> all, ChannelId channel) {
-    return until([&] {
-        sandbox::Delivery* const group = server->delivery(kCallGuild, channel);
-        if (group == nullptr || !group->settled()) return false;
-        return std::ranges::all_of(all, [&](Participant* one) {
-            const discord::Encryption& theirs = one->encryption();
-            return one->voice().may_speak() && group->in_group(one->user()) && theirs.encrypted &&
-                   theirs.epoch == all[0]->encryption().epoch &&
-                   theirs.privacy_code == all[0]->encryption().privacy_code;
-        });
+bool Call::in_one_group(const std::vector<Participant*>& all, ChannelId channel) {
+    sandbox::Delivery* const group = server->delivery(kCallGuild, channel);
+    if (group == nullptr || !group->settled()) return false;
+    return std::ranges::all_of(all, [&](Participant* one) {
+        const discord::Encryption& theirs = one->encryption();
+        return one->voice().may_speak() && server->hears(kCallGuild, one->user()) && group->in_group(one->user()) &&
+               theirs.encrypted && theirs.epoch == all[0]->encryption().epoch &&
+               theirs.privacy_code == all[0]->encryption().privacy_code;
     });
 }
 
-testing::AssertionResult Call::all_hear_each_other(std::vector<Participant*> all) {
+/// What it counts as unknown comes behind all else.
+testing::AssertionResult Call::read_all(const std::vector<Participant*>& all) {
+    for (Participant* const one : all) {
+        const std::uint64_t before = one->counts().unknown_messages;
+        server->send_raw(kCallGuild, one->user(), R"({"op":99,"d":null})", false);
+        if (const auto read = until([&] { return one->counts().unknown_messages > before; }); !read) return read;
+    }
+    return testing::AssertionSuccess();
+}
+
+testing::AssertionResult Call::together(const std::vector<Participant*>& all, ChannelId channel) {
+    do {
+        if (const auto met = until([&] { return in_one_group(all, channel); }); !met) return met;
+        if (const auto read = read_all(all); !read) return read;
+    } while (!in_one_group(all, channel));
+    return testing::AssertionSuccess();
+}
+
+testing::AssertionResult Call::heard_all(const Participant& listener, const Participant& speaker, std::size_t from) {
+    const auto heard = until([&] { return listener.heard_of(speaker, from) == speaker.sent() - from; });
+    if (heard) return heard;
+    return testing::AssertionFailure() << listener.heard_of(speaker, from) << " of " << speaker.sent() - from
+                                       << " heard, " << server->forwarded(listener.user())[speaker.ssrc()].sent
+                                       << " of all " << speaker.sent() << " forwarded";
+}
+
+testing::AssertionResult Call::all_hear_each_other(const std::vector<Participant*>& all) {
     constexpr std::size_t kFrames = 10;
     std::map<std::pair<Participant*, Participant*>, std::size_t> goals;
     for (Participant* const listener : all) {

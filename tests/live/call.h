@@ -45,8 +45,8 @@ class Participant : public discord::Listener {
     [[nodiscard]] std::uint64_t closed(discord::Closed why) const {
         return counts().closed[static_cast<std::size_t>(why)];
     }
-    /// How many different frames of `other` were heard, as its own.
-    [[nodiscard]] std::size_t heard_of(const Participant& other) const;
+    /// How many different frames of `other` were heard, as its own: of those from its number `from` on.
+    [[nodiscard]] std::size_t heard_of(const Participant& other, std::size_t from = 0) const;
     [[nodiscard]] std::size_t sent() const { return sent_; }
 
     bool talks = false;  ///< a frame every 20 ms, for as long
@@ -86,11 +86,16 @@ class Call {
     [[nodiscard]] testing::AssertionResult until(const std::function<bool()>& done, seconds patience = seconds(30));
     /// Runs the loop that long, while people talk.
     void pass(nanoseconds time);
-    /// Until all of them are in one group, nothing under way, and each has told what it is.
-    [[nodiscard]] testing::AssertionResult together(std::vector<Participant*> all, ChannelId channel = kTavern);
-    /// Everybody talks until all others have heard 10 frames more of it. Who is told of a new epoch a moment later than
-    /// a newcomer says a frame more with the key before, which that one can not open.
-    [[nodiscard]] testing::AssertionResult all_hear_each_other(std::vector<Participant*> all);
+    /// Until all of them are in one group, nothing under way, each has told what it is, speaks with its key (who is
+    /// told of a new epoch a moment later than a newcomer says a frame more with the key before, which that one can not
+    /// open), and has media forwarded to it (which a newcomer has a quarter of a second after its key, at the latest).
+    [[nodiscard]] testing::AssertionResult together(const std::vector<Participant*>& all, ChannelId channel = kTavern);
+    /// Everybody talks until all others have heard 10 frames more of it.
+    [[nodiscard]] testing::AssertionResult all_hear_each_other(const std::vector<Participant*>& all);
+    /// All that `speaker` has said, from its frame number `from` on. That must be where both are in one group, as the
+    /// delivery service sees it, from the key of that frame on: from the last together() of both.
+    [[nodiscard]] testing::AssertionResult heard_all(const Participant& listener, const Participant& speaker,
+                                                     std::size_t from = 0);
 
     net::Loop loop;
     std::unique_ptr<sandbox::VoiceServer> server;
@@ -98,6 +103,9 @@ class Call {
     [[nodiscard]] const net::Certificate& certificate() const { return certificate_; }
 
   private:
+    [[nodiscard]] bool in_one_group(const std::vector<Participant*>& all, ChannelId channel);
+    /// Until they have read all that the server has sent them so far.
+    [[nodiscard]] testing::AssertionResult read_all(const std::vector<Participant*>& all);
     static net::Task<> talk(Call* call, std::shared_ptr<bool> alive);
     net::Certificate certificate_;
     std::vector<std::unique_ptr<Participant>> people_;
