@@ -262,5 +262,25 @@ TEST_F(WelcomeRejections, EveryByteOfTheSecretsCounts) {
     });
 }
 
+// What only members have seen may be made to cost: a group that is not wanted is refused before its tree is read.
+TEST_F(WelcomeRejections, AGroupThatTheCallerDoesNotWantIsRefusedBeforeItsTree) {
+    const auto unsound = with_info([](auto& info) { info.extensions.clear(); });
+    const auto join_with = [this](View welcome, const JoinDemands& demands) {
+        const auto joined = Group::join(welcome, joiner_.signature, joiner_.own, {}, std::nullopt, demands);
+        return joined ? std::nullopt : std::optional(joined.error());
+    };
+    const JoinDemands another{.context = [](const GroupContext&) { return Checked<>(Reject::wrong_group); }};
+    EXPECT_EQ(join_with(unsound, {}), Reject::bad_tree);
+    EXPECT_EQ(join_with(unsound, another), Reject::wrong_group);
+    const JoinDemands this_one{.context = [this](const GroupContext& of) {
+        return of == info_.context ? Checked<>(Ok{}) : Checked<>(Reject::wrong_group);
+    }};
+    EXPECT_EQ(join_with(*committed_->welcome, this_one), std::nullopt);
+
+    const std::size_t leaves = committed_->next.tree().leaf_count();
+    EXPECT_EQ(join_with(*committed_->welcome, {.context = {}, .most_leaves = leaves}), std::nullopt);
+    EXPECT_EQ(join_with(*committed_->welcome, {.context = {}, .most_leaves = leaves / 2}), Reject::bad_tree);
+}
+
 }  // namespace
 }  // namespace lestapenna::mls
