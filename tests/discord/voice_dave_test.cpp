@@ -1,8 +1,9 @@
 // What Voice answers to the messages of end-to-end encryption, and to their misuse; a group of people is in tests/live.
+#include "discord/voice_dave.h"
+
 #include <gtest/gtest.h>
 
 #include "discord/voice.h"
-#include "discord/voice_dave.h"
 #include "scripted_voice.h"
 
 namespace lestapenna::discord {
