@@ -307,7 +307,12 @@ Actions Session::on_commit(std::uint16_t transition, mls::View commit) {
         }
     } else {
         out.emplace_back(Refused{"commit", next.error()});
-        report_invalid(transition, out);
+        if (recovering_) {  // we have asked, and are to be put out by this or the next
+            leave_group();
+            begin_pending();
+        } else {
+            report_invalid(transition, out);
+        }
     }
     show(out);
     return out;

@@ -117,6 +117,8 @@ class Session {
     [[nodiscard]] bool in_transition() const;
     /// We have to be let in anew, and nothing has come of it yet.
     [[nodiscard]] bool recovering() const { return recovering_.has_value(); }
+    /// The group we are in is about to change: what was proposed has not been committed, as far as we know.
+    [[nodiscard]] bool awaits_commit() const { return current_ && !queue_.empty(); }
     /// Something could not be followed, and was not reported: see hold_reports().
     [[nodiscard]] bool owes_report() const { return recovering_ && owes_report_; }
 

@@ -97,11 +97,12 @@ struct Encryption {
 };
 /// Nothing of somebody has opened for 10 s, or frames do not open although nothing is under way and we ask to be let in
 /// anew; after the third time within ten minutes we no longer do (gave_up), and wait for the next change of members.
-/// Said of each at most once in ten minutes, and again only when it was heard in between.
+/// Said of each at most once in kToldApart, and again only when it was heard in between.
 struct CannotOpen {
     UserId user;
     bool gave_up = false;
 };
+inline constexpr nanoseconds kToldApart = std::chrono::minutes(10);
 enum class EndReason : std::uint8_t { left, removed, refused };
 /// It is over: leave(), removed from the channel (or the channel is gone), or a close code that forbids to go on. No
 /// Disconnected comes before it, and nothing after it until the next join().

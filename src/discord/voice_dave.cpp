@@ -233,11 +233,16 @@ void VoiceDave::tick(BootTime now) {
 bool VoiceDave::may_be_ours(const VoiceFrames::Failing& failing, BootTime now) const {
     if (failing.others_opened > now - kHeardJustNow) return false;
     if (session_.recovering() || !session_.call().established || failing.users > 1) return true;
+    if (session_.awaits_commit()) return true;  // perhaps that is what we have missed
     return failing.opened <= changed_ && failing.others_opened <= changed_;
 }
 
 void VoiceDave::recover(const VoiceFrames::Failing& failing, BootTime now) {
-    if (now - failing.since < kMayBeLate || !may_be_ours(failing, now)) return;
+    if (now - failing.since < kMayBeLate) return;
+    if (!may_be_ours(failing, now)) {
+        if (now - failing.since > kPatience) tell(failing.user, failing.opened, true, now);
+        return;
+    }
     if (!recoveries_.may_try(now)) return tell(failing.user, failing.opened, true, now);
     dave::Actions actions = session_.recover();
     if (actions.empty()) return;  // a clear call by now

@@ -35,8 +35,6 @@ inline constexpr nanoseconds kRecoveriesWithin = std::chrono::minutes(10);
 inline constexpr nanoseconds kRecoveriesApart = std::chrono::minutes(1);
 /// Of a downgrade that was announced, until its execution; 2 s are usual.
 inline constexpr seconds kDowngradeWithin{30};
-/// Between two words about the same user.
-inline constexpr nanoseconds kToldApart = std::chrono::minutes(10);
 
 /// Until when clear frames are taken, in a call whose executed version is `version`: a downgrade that was announced and
 /// is never executed does not open it for ever.

@@ -115,7 +115,11 @@ void Recorder::Impl::note_encryption() {
 }
 
 void Recorder::Impl::cannot_open(const discord::CannotOpen& what) {
-    if (!closed_told.emplace(what.user, what.gave_up).second) return;
+    // A Voice says it again only of who was heard in between; one after a rejoin does not know what was said.
+    const BootTime now = BootClock::now();
+    const auto [told, first] = closed_told.try_emplace({what.user, what.gave_up}, now);
+    if (!first && now - told->second < discord::kToldApart) return;
+    told->second = now;
     log().warn("session {}: what user {} says can not be opened{}", head.id.text(), what.user.text(),
                what.gave_up ? ", and is given up" : "");
     say(CannotOpen{what.user, what.user == UserId{} ? "" : tools.guilds.name_of(where.guild, what.user), what.gave_up});

@@ -57,8 +57,8 @@ struct Joined {
 struct Left {
     UserId user;
 };
-/// What a user says can not be opened, although all of its keys should be here (discord/voice.h). Once of each user and
-/// once more when it was given up.
+/// What a user says can not be opened, although all of its keys should be here (discord/voice.h). At most once in ten
+/// minutes of each user, and once more when it was given up.
 struct CannotOpen {
     UserId user;  ///< 0: nobody said who it is
     std::string name;

@@ -79,8 +79,8 @@ struct Recorder::Impl : std::enable_shared_from_this<Impl> {
     std::set<UserId> known;               ///< whoever was ever there
     nanoseconds empty_for{0};
     std::map<std::uint16_t, std::uint64_t> voice_closes;
-    std::set<std::pair<UserId, bool>> closed_told;  ///< CannotOpen: of whom, and whether it was given up
-    std::optional<catalog::Session> row_noted;      ///< what its row says of the call's encryption
+    std::map<std::pair<UserId, bool>, BootTime> closed_told;  ///< CannotOpen: of whom, and whether it was given up
+    std::optional<catalog::Session> row_noted;                ///< what its row says of the call's encryption
 
     Sign sign;
     std::shared_ptr<OnDisk::Opened> opened;  ///< the loop's while it records, then the blocking thread's

@@ -61,6 +61,14 @@ TEST_F(Recovery, WhatComesLateIsFollowedAlthoughWeHaveAsked) {
     EXPECT_EQ(anna_.code(), bea_.code());
 }
 
+TEST_F(Recovery, WhoHasAskedDoesNotReportWhatItMissedBesides) {
+    const auto offer = test::offer_in(bea_.op27(append({add(newcomer_)}))).value();
+    anna_.take(anna_.session.recover());
+    EXPECT_THAT(words(anna_.op29(12, offer.commit)), ElementsAre("refused commit unknown_proposal", "changed"));
+    EXPECT_TRUE(anna_.session.recovering());
+    EXPECT_EQ(anna_.packages.size(), 2U);
+}
+
 TEST_F(Recovery, WhoIsPutOutWithoutAPackageOffersOne) {
     const auto out = append({remove(kAnna)});
     const auto offer = test::offer_in(bea_.op27(out)).value();
