@@ -51,8 +51,8 @@ TEST_F(Recovery, WhatComesLateIsFollowedAlthoughWeHaveAsked) {
     EXPECT_EQ(anna_.code(), bea_.code());
     // The server answers op 31 all the same: out, and in with the package that followed it. It needs no other.
     const auto epoch = table_.epoch() + 1;
-    const auto anew = append(
-        {table_.gateway.remove(epoch, table_.leaf_of(kAnna)), table_.gateway.add(epoch, anna_.packages.back())});
+    const auto anew =
+        append({table_.gateway.remove(epoch, table_.leaf_of(kAnna)), table_.gateway.add(epoch, anna_.packages.back())});
     const auto second = test::offer_in(bea_.op27(anew)).value();
     EXPECT_THAT(words(anna_.op27(anew)), IsEmpty());
     bea_.op29(0, second.commit);
