@@ -34,10 +34,10 @@ void frames(mls::View input) {
     static const mls::Secret kSecret(16);
     Receiver receiver;
     receiver.begin_epoch({{kBea, kSecret}}, kNow);
-    const Opening what = receiver.open(kBea, input, kNow).what;
+    const Opening what = receiver.open(kBea, 1, input, kNow).what;
     must(what == Opening::plain || what == Opening::forged || what == Opening::too_large ||
          (what == Opening::clear && is_silence(input)));
-    must(!receiver.who_sent(input, kNow));
+    must(!receiver.whose_key_opens(input, kNow));
     if (const auto frame = parse_frame(input)) {
         must(frame->media.size() + kLeastSupplement <= input.size() && frame->tag.size() == kTagBytes);
     }
@@ -45,10 +45,10 @@ void frames(mls::View input) {
     std::vector<std::uint8_t> sealed;
     Sender({kBea, kSecret}).seal(input, sealed);
     if (is_silence(input) || input.size() > kMostMediaBytes) return;
-    must(receiver.who_sent(sealed, kNow) == kBea);
-    const Opened opened = receiver.open(kBea, sealed, kNow);
+    must(receiver.whose_key_opens(sealed, kNow) == kBea);
+    const Opened opened = receiver.open(kBea, 1, sealed, kNow);
     must(opened.what == Opening::opened && std::ranges::equal(opened.payload, input));
-    must(receiver.open(kBea, sealed, kNow).what == Opening::replayed);
+    must(receiver.open(kBea, 1, sealed, kNow).what == Opening::replayed);
 }
 
 // ---- what a gateway says

@@ -57,7 +57,7 @@ void open_frame(benchmark::State& state) {
             at = 0;
             state.ResumeTiming();
         }
-        const Opened opened = receiver.open(kAnna, frames[at++], kNow);
+        const Opened opened = receiver.open(kAnna, 1, frames[at++], kNow);
         if (opened.what != Opening::opened) state.SkipWithError("does not open");
     }
 }
@@ -84,7 +84,7 @@ void open_frame_of_the_epoch_before(benchmark::State& state) {
     Receiver receiver;
     receiver.begin_epoch({old}, kNow);
     receiver.begin_epoch({{kAnna, secret()}}, kNow);
-    for (auto _ : state) benchmark::DoNotOptimize(receiver.open(kAnna, frame, kNow).what);  // a replay, mostly
+    for (auto _ : state) benchmark::DoNotOptimize(receiver.open(kAnna, 1, frame, kNow).what);  // a replay, mostly
 }
 BENCHMARK(open_frame_of_the_epoch_before);
 

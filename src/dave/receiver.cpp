@@ -20,6 +20,28 @@ struct Generation {
 
 enum class Try : std::uint8_t { opened, replayed, does_not_open };
 
+/// A window for each SSRC, the one heard last first.
+class Windows {
+  public:
+    ReplayWindow& of(std::uint32_t ssrc) {
+        auto found = std::ranges::find(all_, ssrc, &Window::ssrc);
+        if (found == all_.end()) {
+            if (all_.size() < kMostSsrcs && all_.front().ssrc) all_.emplace_back();
+            found = std::prev(all_.end());
+            *found = {.ssrc = ssrc};
+        }
+        if (found != all_.begin()) std::rotate(all_.begin(), found, std::next(found));
+        return all_.front().opened;
+    }
+
+  private:
+    struct Window {
+        std::optional<std::uint32_t> ssrc;
+        ReplayWindow opened{};
+    };
+    std::vector<Window> all_ = std::vector<Window>(1);  // the first frame allocates nothing
+};
+
 /// One sender's keys of one epoch.
 class SenderEpoch {
   public:
@@ -29,8 +51,8 @@ class SenderEpoch {
 
     [[nodiscard]] BootTime expires() const { return expires_; }
     void expire_at(BootTime when) { expires_ = std::min(expires_, when); }
-    void drop_generations(BootTime now) {
-        std::erase_if(generations_, [now](const Generation& old) { return old.expires <= now; });
+    void drop_generations(BootTime oldest) {
+        std::erase_if(generations_, [oldest](const Generation& old) { return old.expires <= oldest; });
     }
 
     /// Marks nothing.
@@ -39,7 +61,7 @@ class SenderEpoch {
         return known != nullptr && arrival < known->expires && known->gcm.open(frame, text);
     }
 
-    Try open(const Frame& frame, BootTime arrival, std::uint8_t* text) {
+    Try open(const Frame& frame, std::uint32_t ssrc, BootTime arrival, std::uint8_t* text) {
         const std::uint32_t generation = generation_of(frame);
         const bool opened =
             find(generation) != nullptr ? opens(frame, arrival, text) : open_newer(generation, frame, arrival, text);
@@ -47,8 +69,9 @@ class SenderEpoch {
         const std::uint64_t nonce =
             static_cast<std::uint64_t>(generation) << kGenerationShift | (frame.nonce & ((1U << kGenerationShift) - 1));
         // Asked last: nonces start anew in each epoch, so that only what is genuine is a replay.
-        if (!window_.fresh(nonce)) return Try::replayed;
-        window_.take(nonce);
+        ReplayWindow& window = windows_.of(ssrc);
+        if (!window.fresh(nonce)) return Try::replayed;
+        window.take(nonce);
         return Try::opened;
     }
 
@@ -84,7 +107,7 @@ class SenderEpoch {
     BootTime since_;
     BootTime expires_ = BootTime::max();
     std::vector<Generation> generations_;  // ascending; the last one never expires by itself
-    ReplayWindow window_;
+    Windows windows_;
 };
 
 }  // namespace
@@ -115,7 +138,7 @@ void Receiver::pass_clear_until(BootTime until) {
     impl_->clear_until = until;
 }
 
-Opened Receiver::open(UserId user, std::span<const std::uint8_t> frame, BootTime arrival) {
+Opened Receiver::open(UserId user, std::uint32_t ssrc, std::span<const std::uint8_t> frame, BootTime arrival) {
     if (is_silence(frame)) return {Opening::clear, frame};
     const auto parsed = parse_frame(frame);
     // Opus may end like a DAVE frame by chance: where there is no key at all it is none.
@@ -128,7 +151,7 @@ Opened Receiver::open(UserId user, std::span<const std::uint8_t> frame, BootTime
     Opened result{Opening::no_key, {}};
     for (auto epoch = found->second.rbegin(); epoch != found->second.rend(); ++epoch) {
         if (epoch->expires() <= arrival) continue;
-        switch (epoch->open(*parsed, arrival, impl_->text.data())) {
+        switch (epoch->open(*parsed, ssrc, arrival, impl_->text.data())) {
             case Try::opened:
                 return {Opening::opened, std::span(impl_->text).first(parsed->media.size())};
             case Try::replayed:
@@ -140,11 +163,11 @@ Opened Receiver::open(UserId user, std::span<const std::uint8_t> frame, BootTime
     return result;
 }
 
-void Receiver::expire(BootTime now) {
+void Receiver::expire(BootTime oldest) {
     for (auto user = impl_->users.begin(); user != impl_->users.end();) {
         std::vector<SenderEpoch>& epochs = user->second;
-        std::erase_if(epochs, [now](const SenderEpoch& epoch) { return epoch.expires() <= now; });
-        for (SenderEpoch& epoch : epochs) epoch.drop_generations(now);
+        std::erase_if(epochs, [oldest](const SenderEpoch& epoch) { return epoch.expires() <= oldest; });
+        for (SenderEpoch& epoch : epochs) epoch.drop_generations(oldest);
         user = epochs.empty() ? impl_->users.erase(user) : std::next(user);
     }
 }
@@ -153,7 +176,7 @@ bool Receiver::knows(UserId user) const {
     return impl_->users.contains(user);
 }
 
-std::optional<UserId> Receiver::who_sent(std::span<const std::uint8_t> frame, BootTime arrival) {
+std::optional<UserId> Receiver::whose_key_opens(std::span<const std::uint8_t> frame, BootTime arrival) {
     const auto parsed = parse_frame(frame);
     if (!parsed || parsed->media.size() > impl_->text.size()) return std::nullopt;
     for (auto& [user, epochs] : impl_->users) {

@@ -1,6 +1,6 @@
-// Which of a sender's frames have been opened, so that none is opened twice: the newest, and a bit for each of those
-// before it. libdave keeps a list of up to 1,000 missing ones instead; a window costs no allocation and no search.
-// Pure value; one thread at a time.
+// Which frames of a sender have been opened, so that none is opened twice: the newest, and a bit for each of those
+// before it. libdave keeps a list of up to 1,000 missing ones instead; a window costs no allocation and no search. Pure
+// value; one thread at a time.
 #pragma once
 
 #include <algorithm>

@@ -9,13 +9,14 @@ namespace lestapenna::discord {
 namespace {
 
 constexpr std::size_t kMostSourcesNamed = 10'000;  // a server that names more is not one
+constexpr std::ptrdiff_t kMostFound = 256;         // sources that nobody announced; a channel has 99 people
 constexpr int kMostSearches = 16;                  // a tick: each costs an AES-GCM for each member
 
 /// Why a frame stays closed that may open later; nothing: it will not.
-std::optional<Closed> waits_for(dave::Opening what, bool has_user) {
-    if (what == dave::Opening::no_key) return has_user ? Closed::no_key : Closed::no_user;
-    if (what == dave::Opening::forged) return Closed::forged;
-    return std::nullopt;
+std::optional<Closed> waits_for(dave::Opening what, bool announced) {
+    if (what != dave::Opening::no_key && what != dave::Opening::forged) return std::nullopt;
+    if (!announced) return Closed::no_user;
+    return what == dave::Opening::no_key ? Closed::no_key : Closed::forged;
 }
 
 }  // namespace
@@ -30,21 +31,18 @@ VoiceFrames::Source* VoiceFrames::find(std::uint32_t ssrc) {
     return found == sources_.end() ? nullptr : &found->second;
 }
 
-VoiceFrames::Source* VoiceFrames::find_or_add(std::uint32_t ssrc, UserId user) {
-    Source* const known = find(ssrc);
-    if (known == nullptr && sources_.size() >= kMostSourcesNamed) return nullptr;
-    Source& source = known != nullptr ? *known : sources_[ssrc];
-    if (std::exchange(source.user, user) != user) source.proven = false;
-    return &source;
-}
-
 void VoiceFrames::announce(std::uint32_t ssrc, UserId user) {
     const auto held = shared_from_this();
-    const bool sealed = sealed_until_ != BootTime::min();
-    if (const Source* const known = find(ssrc); known != nullptr && known->proven && sealed) return;
-    Source* const source = find_or_add(ssrc, user);
-    if (source == nullptr) return;
-    if (!sealed) return say(ssrc, *source, user);
+    const Source* const known = find(ssrc);
+    if (known == nullptr && sources_.size() >= kMostSourcesNamed) return;
+    if (known != nullptr && known->announced && known->user == user) return;  // it begins to speak
+    Source& source = sources_[ssrc];
+    if (source.user != user) source.begin_anew(user);
+    source.announced = true;
+    const bool clear_call = sealed_until_ == BootTime::min();
+    if (clear_call || source.opened != BootTime::min()) {
+        if (!say(ssrc, source)) return;
+    }
     retry(ssrc);
 }
 
@@ -52,12 +50,13 @@ void VoiceFrames::forget(UserId user) {
     std::erase_if(sources_, [user](const auto& entry) { return entry.second.user == user; });
 }
 
-/// May end it all: the listener's business.
-void VoiceFrames::say(std::uint32_t ssrc, Source& source, UserId user) {
-    if (source.said == user || closed_) return;
-    if (source.said) source.said_at = BootClock::now();
-    source.said = user;
-    listener_->on_event(SsrcBound{ssrc, user});
+bool VoiceFrames::say(std::uint32_t ssrc, Source& source) {
+    if (source.unsaid() && !closed_) {
+        if (source.said) source.said_at = BootClock::now();
+        source.said = source.user;
+        listener_->on_event(SsrcBound{ssrc, source.user});
+    }
+    return !closed_;
 }
 
 void VoiceFrames::say_all() {
@@ -65,7 +64,8 @@ void VoiceFrames::say_all() {
     all.reserve(sources_.size());
     for (const auto& [ssrc, source] : sources_) all.push_back(ssrc);
     for (const std::uint32_t ssrc : all) {
-        if (Source* const source = find(ssrc)) say(ssrc, *source, source->user);
+        Source* const source = find(ssrc);
+        if (source != nullptr && !say(ssrc, *source)) return;
     }
 }
 
@@ -106,8 +106,9 @@ void VoiceFrames::on_packet(const VoicePacket& packet) noexcept {
     take(packet);
 }
 
-dave::Opened VoiceFrames::open(const Source* source, std::span<const std::uint8_t> frame, BootTime arrival) {
-    if (source != nullptr) return receiver_.open(source->user, frame, arrival);
+dave::Opened VoiceFrames::open(const Source* source, std::uint32_t ssrc, std::span<const std::uint8_t> frame,
+                               BootTime arrival) {
+    if (source != nullptr) return receiver_.open(source->user, ssrc, frame, arrival);
     if (dave::is_silence(frame)) return {dave::Opening::clear, frame};
     if (dave::parse_frame(frame)) return {dave::Opening::no_key, {}};
     return {arrival < clear_until_ ? dave::Opening::clear : dave::Opening::plain, frame};
@@ -116,7 +117,7 @@ dave::Opened VoiceFrames::open(const Source* source, std::span<const std::uint8_
 // The listener may close us: nothing is touched after it was called.
 void VoiceFrames::take(const VoicePacket& packet) {
     Source* const source = find(packet.header.ssrc);
-    const dave::Opened opened = open(source, packet.payload, packet.arrival);
+    const dave::Opened opened = open(source, packet.header.ssrc, packet.payload, packet.arrival);
     const VoicePacket open_packet{packet.header, packet.arrival, opened.payload};
     const auto closed = [&](Closed why) {
         hand_on_closed(packet.header, packet.arrival, packet.payload.size(), why, false);
@@ -128,7 +129,7 @@ void VoiceFrames::take(const VoicePacket& packet) {
             return hand_on_clear(source, open_packet);
         case dave::Opening::no_key:
         case dave::Opening::forged:
-            return wait_for_key(source, packet, *waits_for(opened.what, source != nullptr));
+            return wait_for_key(source, packet, *waits_for(opened.what, is_announced(source)));
         case dave::Opening::replayed:
             ++counts_->replayed;
             return;
@@ -140,13 +141,11 @@ void VoiceFrames::take(const VoicePacket& packet) {
 }
 
 void VoiceFrames::hand_on_opened(Source* source, const VoicePacket& packet) {
-    source->proven = true;
     source->failed = source->unheard = 0;
     source->opened = std::max(source->opened, packet.arrival);
-    if (source->said != source->user) {
+    if (source->unsaid()) {
         const auto held = shared_from_this();
-        say(packet.header.ssrc, *source, source->user);
-        if (closed_) return;
+        if (!say(packet.header.ssrc, *source)) return;
         source = find(packet.header.ssrc);
     }
     // A journal gives a packet to whom its source was bound when it arrived, or, had it to wait, when it was opened.
@@ -155,14 +154,13 @@ void VoiceFrames::hand_on_opened(Source* source, const VoicePacket& packet) {
     listener_->on_packet(opened);
 }
 
-/// A silence frame proves nothing: of a source that is nobody's yet it would make a person who never spoke.
+/// A silence frame proves nothing: of a source of which nothing has opened it would make a person who never spoke.
 void VoiceFrames::hand_on_clear(Source* source, const VoicePacket& packet) {
     if (packet.arrival >= clear_until_) {
-        if (source == nullptr || !source->said) return;
-    } else if (source != nullptr && source->said != source->user) {
+        if (source == nullptr || source->unsaid()) return;
+    } else if (source != nullptr && source->unsaid()) {
         const auto held = shared_from_this();
-        say(packet.header.ssrc, *source, source->user);
-        if (closed_) return;
+        if (!say(packet.header.ssrc, *source)) return;
     }
     listener_->on_packet(packet);
 }
@@ -171,10 +169,9 @@ void VoiceFrames::hand_on_closed(const rtp::Header& header, BootTime arrival, st
                                  bool parked) {
     ++counts_->closed[static_cast<std::size_t>(why)];
     Source* const source = find(header.ssrc);
-    if (source != nullptr && !source->said) {
+    if (source != nullptr && source->unsaid()) {
         const auto held = shared_from_this();
-        say(header.ssrc, *source, source->user);
-        if (closed_) return;
+        if (!say(header.ssrc, *source)) return;
     }
     VoicePacket packet{header, arrival, {}};
     packet.parked = parked;
@@ -184,8 +181,10 @@ void VoiceFrames::hand_on_closed(const rtp::Header& header, BootTime arrival, st
 }
 
 void VoiceFrames::wait_for_key(Source* source, const VoicePacket& packet, Closed why) {
-    if (source != nullptr && source->failed++ == 0) source->failing_since = packet.arrival;
-    if (source != nullptr && source->unheard++ == 0) source->unheard_since = packet.arrival;
+    if (is_announced(source)) {
+        if (source->failed++ == 0) source->failing_since = packet.arrival;
+        if (source->unheard++ == 0) source->unheard_since = packet.arrival;
+    }
     if (!parking_.park(packet.header, packet.arrival, packet.payload, why)) {
         return hand_on_closed(packet.header, packet.arrival, packet.payload.size(), Closed::overflow, false);
     }
@@ -205,8 +204,8 @@ void VoiceFrames::retry(std::uint32_t ssrc) {
 void VoiceFrames::try_again(Parking::Place place) {
     ParkedFrame& frame = parking_.at(place);
     Source* const source = find(frame.header.ssrc);
-    const dave::Opened opened = open(source, frame.bytes, frame.arrival);
-    if (const auto why = waits_for(opened.what, source != nullptr)) {
+    const dave::Opened opened = open(source, frame.header.ssrc, frame.bytes, frame.arrival);
+    if (const auto why = waits_for(opened.what, is_announced(source))) {
         frame.why = *why;
         return parking_.put_back(place);
     }
@@ -237,29 +236,36 @@ void VoiceFrames::expire(std::uint32_t ssrc, BootTime before) {
     }
 }
 
-/// By trying everybody's key: at the newest, because the oldest may be of an epoch before ours, and at the oldest.
-std::optional<UserId> VoiceFrames::sender_of(std::uint32_t ssrc) {
+/// By trying everybody's: at the newest, because the oldest may be of an epoch before ours, and at the oldest.
+void VoiceFrames::find_key(std::uint32_t ssrc) {
     for (const ParkedFrame* const frame : {parking_.newest(ssrc), parking_.oldest(ssrc)}) {
-        const auto user = receiver_.who_sent(frame->bytes, frame->arrival);
-        if (user && *user != self_) return user;
+        const auto user = receiver_.whose_key_opens(frame->bytes, frame->arrival);
+        if (!user || *user == self_) continue;
+        if (find(ssrc) == nullptr) make_room_for_found();
+        Source& source = sources_[ssrc];
+        if (source.user != *user) source.begin_anew(*user);
+        return retry(ssrc);
     }
-    return std::nullopt;
+}
+
+/// Whoever sends by ever new SSRCs takes no room from those that are announced: the one silent for longest goes.
+void VoiceFrames::make_room_for_found() {
+    const auto is_found = [](const auto& entry) { return !entry.second.announced; };
+    if (std::count_if(sources_.begin(), sources_.end(), is_found) < kMostFound) return;
+    sources_.erase(std::min_element(sources_.begin(), sources_.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.second.announced, a.second.opened) < std::pair(b.second.announced, b.second.opened);
+    }));
 }
 
 void VoiceFrames::tick(BootTime now) {
     const auto held = shared_from_this();
-    receiver_.expire(now);
+    receiver_.expire(now - kParkedFor);  // what is parked is judged by its arrival
     int searches = 0;
     for (std::size_t n = 0; n < parking_.sources() && !closed_; ++n) {
         const auto ssrc = parking_.source(n);
         if (!ssrc) continue;
-        const Source* const known = find(*ssrc);
-        const bool wanted =
-            (known == nullptr || !known->proven) && parking_.oldest(*ssrc)->arrival + kUnannounced <= now;
-        if (wanted && searches++ < kMostSearches) {
-            const auto user = sender_of(*ssrc);
-            if (user && find_or_add(*ssrc, *user) != nullptr) retry(*ssrc);
-        }
+        const bool wanted = !is_announced(find(*ssrc)) && parking_.oldest(*ssrc)->arrival + kUnannounced <= now;
+        if (wanted && searches++ < kMostSearches) find_key(*ssrc);
         expire(*ssrc, now - kParkedFor);
     }
     if (closed_ || sealed_until_ == BootTime::min() || now <= sealed_until_) return;
@@ -279,8 +285,8 @@ void VoiceFrames::drain() {
 std::optional<VoiceFrames::Failing> VoiceFrames::failing(BootTime now) const {
     std::map<UserId, BootTime> since;
     for (const auto& [ssrc, source] : sources_) {
-        const bool may_be_anothers = !source.proven && now - source.failing_since < kUnproven;
-        if (source.failed > kMostClosed && !may_be_anothers) since.emplace(source.user, source.failing_since);
+        const bool key_may_come = source.opened == BootTime::min() && now - source.failing_since < kUnproven;
+        if (source.failed > kMostClosed && !key_may_come) since.emplace(source.user, source.failing_since);
     }
     if (since.empty()) return std::nullopt;
     Failing found{.user = since.begin()->first, .since = since.begin()->second, .users = since.size()};

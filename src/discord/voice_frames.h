@@ -2,10 +2,15 @@
 // they pass through untouched, by SSRC; in an encrypted one each is opened with the keys of its sender, waits in the
 // Parking for as long as that may still succeed, or is handed on closed.
 //
-// Whose an SSRC is: in a clear call the server's word (op 5) is enough, and is passed on at once. In an encrypted one a
-// word is only where to try first: a source is its sender's once a frame of it has opened with that sender's key, and
-// only then SsrcBound is said (or when something of it stays closed: then nothing of it is audio). So nothing is ever
-// recorded under a name that somebody only claims. An SSRC that nobody announced is found by trying all keys.
+// Whose an SSRC is: in a clear call the server's word (op 5) is enough, and is passed on at once. In an encrypted one
+// it takes both, the word and the key: what the server has announced is opened with that user's key and with no other,
+// and SsrcBound is said once a frame has opened with it (or when something of it stays closed: then nothing of it is
+// audio). So the server, which has no key, can not put words of one member into another's mouth, nor can a member
+// alone: it can derive everybody's keys (dave/receiver.h), but the SSRC it sends by is announced as its own. Both
+// together can. The newest word counts: when it names another user, the source begins anew.
+//
+// An SSRC that nobody announced for a second is tried with all keys, so that no audio is lost. What opens is handed on
+// without a binding, nobody's: whose key it was proves nothing. SsrcBound follows when the server has named the user.
 //
 // Thread: the loop's. Ownership: held by a shared_ptr; listener and counts outlive it, or it is close()d before; the
 // listener may close it from within a call. Hot path: no allocation, no lock, no log.
@@ -25,8 +30,9 @@ namespace lestapenna::discord {
 
 inline constexpr seconds kParkedFor{10};   ///< from a frame's arrival
 inline constexpr seconds kUnannounced{1};  ///< op 5 may be that late; then all keys are tried
-/// For as long frames of a source that nobody's key has proven mean nothing: it may be another's, and is found by then.
-inline constexpr seconds kUnproven = 2 * kUnannounced;
+/// For as long frames of a source of which none has opened yet mean nothing: a newcomer's key comes with a transition,
+/// which takes up to 2 s.
+inline constexpr seconds kUnproven{2};
 inline constexpr unsigned kMostClosed = 36;  ///< in a row are usual while members change (dave.md section 4.7)
 
 class VoiceFrames final : public Listener, public std::enable_shared_from_this<VoiceFrames> {
@@ -57,7 +63,7 @@ class VoiceFrames final : public Listener, public std::enable_shared_from_this<V
     void drain();
     void close() { closed_ = true; }
 
-    /// Senders of whom more than kMostClosed frames in a row did not open.
+    /// Senders of whom more than kMostClosed frames in a row did not open, by SSRCs that the server has announced.
     struct Failing {
         UserId user;     ///< one of them
         BootTime since;  ///< the first of its frames that did not open
@@ -77,21 +83,25 @@ class VoiceFrames final : public Listener, public std::enable_shared_from_this<V
 
   private:
     struct Source {
-        UserId user;                 ///< whose it is said to be, or is
-        std::optional<UserId> said;  ///< to the listener
-        bool proven = false;         ///< a frame of it has opened
-        BootTime said_at = BootTime::min();
-        unsigned failed = 0;  ///< in a row
+        UserId user;             ///< whose key opens it
+        bool announced = false;  ///< by the server; else found by trying, and nobody's
+        unsigned failed = 0;     ///< in a row, since it was announced
         BootTime failing_since{};
         unsigned unheard = 0;  ///< in a row, and never forgiven
         BootTime unheard_since{};
-        BootTime opened = BootTime::min();  ///< the last one
+        BootTime opened = BootTime::min();  ///< the last one that has opened with that key
+        std::optional<UserId> said{};       ///< to the listener
+        BootTime said_at = BootTime::min();
+        /// The listener does not know yet whose it is, but may.
+        [[nodiscard]] bool unsaid() const { return announced && said != user; }
+        void begin_anew(UserId whose) { *this = {.user = whose, .said = said, .said_at = said_at}; }
     };
     Source* find(std::uint32_t ssrc);
-    Source* find_or_add(std::uint32_t ssrc, UserId user);
-    void say(std::uint32_t ssrc, Source& source, UserId user);
+    /// False: the listener has closed us.
+    bool say(std::uint32_t ssrc, Source& source);
     void say_all();
-    dave::Opened open(const Source* source, std::span<const std::uint8_t> frame, BootTime arrival);
+    static bool is_announced(const Source* source) { return source != nullptr && source->announced; }
+    dave::Opened open(const Source* source, std::uint32_t ssrc, std::span<const std::uint8_t> frame, BootTime arrival);
     void take(const VoicePacket& packet);
     void hand_on_opened(Source* source, const VoicePacket& packet);
     void hand_on_clear(Source* source, const VoicePacket& packet);
@@ -100,7 +110,8 @@ class VoiceFrames final : public Listener, public std::enable_shared_from_this<V
     void retry(std::uint32_t ssrc);
     void try_again(Parking::Place place);
     void expire(std::uint32_t ssrc, BootTime before);
-    [[nodiscard]] std::optional<UserId> sender_of(std::uint32_t ssrc);
+    void find_key(std::uint32_t ssrc);
+    void make_room_for_found();
 
     const UserId self_;
     Listener* const listener_;

@@ -92,7 +92,7 @@ class Member {
 
     /// A frame of its own; nothing when it has no key to send with.
     std::optional<Bytes> speak(View opus);
-    dave::Opening hear(UserId from, View frame) { return receiver.open(from, frame, now).what; }
+    dave::Opening hear(UserId from, View frame) { return receiver.open(from, 1, frame, now).what; }
     [[nodiscard]] std::string code() const { return session.call().privacy_code; }
 
     UserId user;

@@ -121,7 +121,7 @@ class TalkingTable {
 
     void retry(Member& member) {
         std::erase_if(unheard_[member.user], [&](const Said& said) {
-            const Opened opened = member.receiver.open(said.from, said.frame, member.now);
+            const Opened opened = member.receiver.open(said.from, 1, said.frame, member.now);
             if (opened.what != Opening::opened) return false;
             ++(std::ranges::equal(opened.payload, said.text) ? heard_ : wrong_);
             return true;

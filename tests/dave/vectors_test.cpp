@@ -71,7 +71,7 @@ class Scenario : public testing::Test {
             ASSERT_TRUE(keys_.contains(members.back())) << id;
             EXPECT_THAT(keys_.at(members.back()), ElementsAreArray(base)) << id;
             for (const auto& frame : sender.at("frames")) {
-                const Opened opened = receiver_.open(members.back(), unhex(frame.at("frame")), now_);
+                const Opened opened = receiver_.open(members.back(), 1, unhex(frame.at("frame")), now_);
                 EXPECT_EQ(opened.what, Opening::opened) << id;
                 EXPECT_THAT(opened.payload, ElementsAreArray(unhex(frame.at("plaintext"))));
                 ++frames_;
