@@ -33,8 +33,9 @@ VoiceFrames::Source* VoiceFrames::find(std::uint32_t ssrc) {
 
 void VoiceFrames::announce(std::uint32_t ssrc, UserId user) {
     const auto held = shared_from_this();
-    const Source* const known = find(ssrc);
+    Source* const known = find(ssrc);
     if (known == nullptr && sources_.size() >= kMostSourcesNamed) return;
+    if (known != nullptr) known->left.reset();
     if (known != nullptr && known->announced && known->user == user) return;  // it begins to speak
     Source& source = sources_[ssrc];
     if (source.user != user) source.begin_anew(user);
@@ -47,7 +48,13 @@ void VoiceFrames::announce(std::uint32_t ssrc, UserId user) {
 }
 
 void VoiceFrames::forget(UserId user) {
-    std::erase_if(sources_, [user](const auto& entry) { return entry.second.user == user; });
+    const bool clear_call = sealed_until_ == BootTime::min();
+    if (clear_call) std::erase_if(sources_, [user](const auto& entry) { return entry.second.user == user; });
+    for (auto& [ssrc, source] : sources_) {
+        if (source.user != user) continue;
+        source.left = BootClock::now();
+        source.failed = source.unheard = 0;
+    }
 }
 
 bool VoiceFrames::say(std::uint32_t ssrc, Source& source) {
@@ -181,7 +188,7 @@ void VoiceFrames::hand_on_closed(const rtp::Header& header, BootTime arrival, st
 }
 
 void VoiceFrames::wait_for_key(Source* source, const VoicePacket& packet, Closed why) {
-    if (is_announced(source)) {
+    if (is_announced(source) && !source->left) {
         if (source->failed++ == 0) source->failing_since = packet.arrival;
         if (source->unheard++ == 0) source->unheard_since = packet.arrival;
     }
@@ -268,6 +275,8 @@ void VoiceFrames::tick(BootTime now) {
         if (wanted && searches++ < kMostSearches) find_key(*ssrc);
         expire(*ssrc, now - kParkedFor);
     }
+    std::erase_if(sources_,
+                  [now](const auto& entry) { return entry.second.left && *entry.second.left + kParkedFor < now; });
     if (closed_ || sealed_until_ == BootTime::min() || now <= sealed_until_) return;
     sealed_until_ = BootTime::min();  // a clear call again
     say_all();
@@ -276,7 +285,10 @@ void VoiceFrames::tick(BootTime now) {
 void VoiceFrames::drain() {
     const auto held = shared_from_this();
     for (std::size_t n = 0; n < parking_.sources() && !closed_; ++n) {
-        if (const auto ssrc = parking_.source(n)) expire(*ssrc, BootTime::max());
+        const auto ssrc = parking_.source(n);
+        if (!ssrc) continue;
+        if (!is_announced(find(*ssrc))) find_key(*ssrc);  // it is now or never
+        expire(*ssrc, BootTime::max());
     }
 }
 

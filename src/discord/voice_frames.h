@@ -41,7 +41,8 @@ class VoiceFrames final : public Listener, public std::enable_shared_from_this<V
 
     // ---- what the voice server says
     void announce(std::uint32_t ssrc, UserId user);  ///< op 5
-    void forget(UserId user);                        ///< op 13
+    /// Op 13. Of an encrypted call what is still on its way is the user's: UDP may be slower than the websocket.
+    void forget(UserId user);
 
     // ---- what the group says
     /// The call is encrypted from now on, or about to be.
@@ -92,6 +93,7 @@ class VoiceFrames final : public Listener, public std::enable_shared_from_this<V
         BootTime opened = BootTime::min();  ///< the last one that has opened with that key
         std::optional<UserId> said{};       ///< to the listener
         BootTime said_at = BootTime::min();
+        std::optional<BootTime> left{};  ///< when the user did: forgotten kParkedFor later
         /// The listener does not know yet whose it is, but may.
         [[nodiscard]] bool unsaid() const { return announced && said != user; }
         void begin_anew(UserId whose) { *this = {.user = whose, .said = said, .said_at = said_at}; }

@@ -108,7 +108,7 @@ TEST_F(JournalVerbs, DumpPrintsALineOrAnObjectPerRecord) {
     EXPECT_EQ(plain.exit_code, kDone);
     EXPECT_EQ(std::ranges::count(plain.out, '\n'), 7) << plain.out;
     EXPECT_THAT(plain.out, HasSubstr("0:00:00.040  packet   ssrc=7 seq=2 rtp_timestamp=1920 payload_bytes=90\n"));
-    EXPECT_THAT(plain.out, HasSubstr("payload_bytes=102 undecryptable=true reason='no_key' parked=true\n"));
+    EXPECT_THAT(plain.out, HasSubstr("payload_bytes=102 undecryptable=true reason=\"no_key\" parked=true\n"));
     const auto array = json(run({"dump", session().string(), "--json"}));
     ASSERT_EQ(array.size(), 7U);
     EXPECT_EQ(array[0]["type"], "join");

@@ -474,6 +474,29 @@ TEST_F(VoiceFramesTest, AtTheEndAllIsHandedOn) {
     EXPECT_EQ(heard.packets.size(), 10U);
 }
 
+TEST_F(VoiceFramesTest, AtTheEndWhatNobodyAnnouncedIsTriedHoweverShortItHasWaited) {
+    epoch(1, {kAnna, kBruno});
+    say(bruno, 5);
+    EXPECT_EQ(opened(), 0U);
+    frames->drain();
+    EXPECT_EQ(opened(), 5U);
+    EXPECT_TRUE(bound(2).empty());
+}
+
+TEST_F(VoiceFramesTest, WhatIsOnItsWayWhenItsUserLeavesIsTheUsers) {
+    frames->announce(1, kAnna);
+    epoch(1, {kAnna, kBruno});
+    say(anna, 5);
+    frames->forget(kAnna);
+    say(anna, 3);
+    EXPECT_EQ(opened(), 8U);
+    EXPECT_EQ(counts.parked, 0U);
+    wait(kParkedFor + seconds(1));
+    say(anna);
+    EXPECT_EQ(opened(), 8U) << "by now it is nobody's source";
+    EXPECT_EQ(counts.parked, 1U);
+}
+
 TEST_F(VoiceFramesTest, WhileAVersionChangesClearAndSealedFramesAreTaken) {
     frames->announce(1, kAnna);
     frames->announce(2, kBruno);

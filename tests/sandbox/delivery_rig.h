@@ -190,14 +190,14 @@ inline void Member::take_proposals(const std::string& body) {
     if (!parsed->revoke && strict) {
         EXPECT_TRUE(proposed.empty()) << "one proposals message an epoch";
     }
-    for (const auto item : parsed->items) {
+    for (const auto& item : parsed->items) {
         if (parsed->revoke) {
             if (strict) {
-                EXPECT_EQ(proposed.erase(mls::to_bytes(item)), 1U) << "revoked what it never had";
+                EXPECT_EQ(proposed.erase(item.ref), 1U) << "revoked what it never had";
             }
             continue;
         }
-        const auto message = mls::decode<mls::Message>(item);
+        const auto message = mls::decode<mls::Message>(item.message);
         ASSERT_TRUE(message);
         const auto& framed = std::get<mls::PublicMessage>(*message);
         if (strict) {
