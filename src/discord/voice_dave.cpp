@@ -239,10 +239,7 @@ bool VoiceDave::may_be_ours(const VoiceFrames::Failing& failing, BootTime now) c
 
 void VoiceDave::recover(const VoiceFrames::Failing& failing, BootTime now) {
     if (now - failing.since < kMayBeLate) return;
-    if (!may_be_ours(failing, now)) {
-        if (now - failing.since > kPatience) tell(failing.user, failing.opened, true, now);
-        return;
-    }
+    if (!may_be_ours(failing, now)) return;  // if it lasts, tell_unheard() says so
     if (!recoveries_.may_try(now)) return tell(failing.user, failing.opened, true, now);
     dave::Actions actions = session_.recover();
     if (actions.empty()) return;  // a clear call by now

@@ -161,7 +161,9 @@ TEST_F(DeliveryTrouble, WhenAllReportInvalidThereIsANewGroup) {
     Member& one = join(kAda);
     Member& other = join(kBob);
     expect_settled();
-    other.strict = false;  // what is proposed because of the first report crosses the second one
+    // What is proposed because of the first report crosses the second one; and who reports keeps the group that it is
+    // in until it is in the next.
+    one.strict = other.strict = false;
     one.act(one.session.recover());
     other.act(other.session.recover());
     expect_settled();
