@@ -116,6 +116,11 @@ struct Track {
     bool operator==(const Track&) const = default;
 };
 
+/// What a master was mixed from, the best first: without its journal a session comes back from its finished files.
+enum class MasterSource { journal, fragments, chunks };
+std::string_view to_text(MasterSource source);
+std::optional<MasterSource> parse_master_source(std::string_view text);
+
 struct Master {
     SessionId session;
     std::string key{};
@@ -123,16 +128,74 @@ struct Master {
     Levels levels{};
     std::string recipe{};
     std::optional<Content> content{};  ///< nothing until it is stored
+    bool expired = false;              ///< removed by retention: it is not made again
+    std::optional<MasterSource> source{};  ///< nothing: not known
     bool operator==(const Master&) const = default;
 };
 
-/// An entry of the embedded transcription queue. `file` (a key of the store) is its identity.
+/// How much of a tier is in the store.
+struct Stored {
+    std::int64_t objects = 0;
+    std::int64_t bytes = 0;
+    bool operator==(const Stored&) const = default;
+};
+struct Sizes {
+    Stored chunks{};
+    Stored fragments{};
+    Stored masters{};
+    bool operator==(const Sizes&) const = default;
+};
+
+/// Both clocks at one moment, and on which boot of the machine.
+struct Moment {
+    UnixTime wall{};
+    BootTime boot{};
+    BootId machine{};
+    bool operator==(const Moment&) const = default;
+};
+/// What the next sweep of retention holds its clock against.
+struct Sweeps {
+    std::optional<Moment> believed{};  ///< the last one that removed what was due
+    std::optional<Moment> doubted{};   ///< a later one whose clock made no sense so far
+    bool operator==(const Sweeps&) const = default;
+};
+
+/// Of a fragment's transcript.
+enum class TranscriptionStatus {
+    waiting,  ///< to be transcribed, or to be handed to the queue on Redis
+    queued,   ///< the queue on Redis has it
+    done,     ///< its segments are there; none where nothing was said, or where who transcribed it kept the text
+    failed,   ///< given up; `error` says why
+};
+std::string_view to_text(TranscriptionStatus status);
+
+/// A person's fragment that is to be transcribed. `file` (a key of the store) is its identity.
 struct Transcription {
     SessionId session;
     std::string file{};
     UserId user{};
     UnixTime timestamp{};  ///< of the file's first sample
+    TranscriptionStatus status = TranscriptionStatus::waiting;
+    int attempts = 0;     ///< begun, or handed over, so often
+    UnixTime due{};       ///< not before then
+    std::string job{};    ///< its id in the queue on Redis, once it is there
+    std::string error{};  ///< what the last attempt said; of done: why there is no text
     bool operator==(const Transcription&) const = default;
+};
+
+/// What was said in one breath.
+struct Segment {
+    milliseconds start{};  ///< from the file's first sample
+    milliseconds end{};
+    std::string text{};  ///< UTF-8
+    bool operator==(const Segment&) const = default;
+};
+
+/// A session's transcript in the store.
+struct Transcript {
+    std::string key{};
+    Content content{};
+    bool operator==(const Transcript&) const = default;
 };
 
 /// Work that has to happen. Its row is made together with what makes it necessary, so no kill loses it.
@@ -224,12 +287,39 @@ class Catalog {
     Result<std::vector<Track>> tracks(const SessionId& session) const;
     Result<std::optional<Master>> master(const SessionId& session) const;
 
-    // ---- the transcription queue
+    // ---- retention (workflows/retention.h)
+
+    /// Of one session, or of all.
+    Result<Sizes> sizes(const std::optional<SessionId>& session = std::nullopt) const;
+    Result<Sweeps> sweeps() const;
+    /// Replaces what was known.
+    Status set_sweeps(const Sweeps& sweeps);
+
+    // ---- transcription (jobs/transcriber.h does it)
 
     /// Ok also when the file is in the queue already: it stays as it is, but for its times.
     Status add_transcription(const Transcription& entry);
     /// By session, then timestamp.
     Result<std::vector<Transcription>> transcriptions(const SessionId& session) const;
+    /// Of one status, those that are due, the longest waiting first.
+    Result<std::vector<Transcription>> transcriptions(TranscriptionStatus status, UnixTime now, std::size_t most) const;
+    /// The one whose id in the queue on Redis is `job`.
+    Result<std::optional<Transcription>> transcription_of(std::string_view job) const;
+    /// Writes status, attempts, due, job and error of `entry`'s file. Ok also when it is gone.
+    Status set_transcription(const Transcription& entry);
+    /// The same, and what was said in it, instead of what was known. Inside together().
+    Status set_transcription(const Transcription& entry, const std::vector<Segment>& segments);
+    /// In their order.
+    Result<std::vector<Segment>> segments(std::string_view file) const;
+    /// Whether the session is complete and all its fragments are done or failed; false where it has none.
+    Result<bool> transcribed(const SessionId& session) const;
+    /// The sessions that are, and of which no transcript is known.
+    Result<std::vector<SessionId>> without_transcript() const;
+    /// How many fragments, by status.
+    Result<std::map<TranscriptionStatus, std::int64_t>> transcription_counts() const;
+    /// The session must exist.
+    Status set_transcript(const SessionId& session, const Transcript& transcript);
+    Result<std::optional<Transcript>> transcript(const SessionId& session) const;
 
     // ---- jobs (jobs/runner.h does them)
 

@@ -13,6 +13,10 @@ constexpr std::array kFileWords{
     Words<FileStatus>{FileStatus::pending, "pending"}, Words<FileStatus>{FileStatus::stored, "stored"},
     Words<FileStatus>{FileStatus::failed, "failed"}, Words<FileStatus>{FileStatus::expired, "expired"}};
 
+constexpr std::array kSourceWords{Words<MasterSource>{MasterSource::journal, "journal"},
+                                  Words<MasterSource>{MasterSource::fragments, "fragments"},
+                                  Words<MasterSource>{MasterSource::chunks, "chunks"}};
+
 std::optional<std::int64_t> bytes_of(const std::optional<Content>& content) {
     return content ? std::optional(content->bytes) : std::nullopt;
 }
@@ -29,6 +33,15 @@ std::optional<Content> content_or_null(Row row, int column) {
 
 std::string_view to_text(FileStatus status) {
     return word(kFileWords, status);
+}
+
+std::string_view to_text(MasterSource source) {
+    return word(kSourceWords, source);
+}
+
+std::optional<MasterSource> parse_master_source(std::string_view text) {
+    const auto* const found = std::ranges::find(kSourceWords, text, &Words<MasterSource>::second);
+    return found == kSourceWords.end() ? std::nullopt : std::optional(found->first);
 }
 
 Status Catalog::upsert_recording(const Recording& r) {
@@ -146,49 +159,32 @@ Result<std::vector<Track>> Catalog::tracks(const SessionId& session) const {
 
 Status Catalog::set_master(const Master& m) {
     return database_.run(
-        "INSERT INTO masters (session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe, bytes, sha256) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (session_id) DO UPDATE SET filepath = ?2, "
-        "duration_ms = ?3, loudness_lufs = ?4, true_peak_dbtp = ?5, recipe = ?6, bytes = ?7, sha256 = ?8",
+        "INSERT INTO masters (session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe, bytes, sha256, "
+        "expired, source) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (session_id) DO UPDATE SET filepath = ?2, "
+        "duration_ms = ?3, loudness_lufs = ?4, true_peak_dbtp = ?5, recipe = ?6, bytes = ?7, sha256 = ?8, "
+        "expired = ?9, source = ?10",
         m.session.text(), m.key, ms_of(m.duration), m.levels.loudness_lufs, m.levels.true_peak_dbtp, m.recipe,
-        bytes_of(m.content), sha256_of(m.content));
+        bytes_of(m.content), sha256_of(m.content), std::int64_t{m.expired},
+        m.source ? std::optional(to_text(*m.source)) : std::nullopt);
 }
 
 Result<std::optional<Master>> Catalog::master(const SessionId& session) const {
     auto found = database_.query(
-        "SELECT session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe, bytes, sha256 FROM masters "
-        "WHERE session_id = ?1",
+        "SELECT session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe, bytes, sha256, expired, "
+        "source FROM masters WHERE session_id = ?1",
         [](Row row) {
             return Master{.session = session_id(row.text(0)),
                           .key = row.text(1),
                           .duration = length_or_null(row, 2),
                           .levels = {real_or_null(row, 3), real_or_null(row, 4)},
                           .recipe = row.text(5),
-                          .content = content_or_null(row, 6)};
+                          .content = content_or_null(row, 6),
+                          .expired = row.integer(8) != 0};
         },
         session.text());
     if (!found) return found.error();
     if (found->empty()) return std::optional<Master>{};
     return std::optional(std::move(found->front()));
-}
-
-Status Catalog::add_transcription(const Transcription& entry) {
-    return database_.run(
-        "INSERT INTO transcriptions (session_id, file, user_id, timestamp) VALUES (?1, ?2, ?3, ?4) "
-        "ON CONFLICT (file) DO UPDATE SET timestamp = ?4",
-        entry.session.text(), entry.file, entry.user.text(), unix_ms(entry.timestamp));
-}
-
-Result<std::vector<Transcription>> Catalog::transcriptions(const SessionId& session) const {
-    return database_.query(
-        "SELECT session_id, file, user_id, timestamp FROM transcriptions WHERE session_id = ?1 "
-        "ORDER BY timestamp, file",
-        [](Row row) {
-            return Transcription{.session = session_id(row.text(0)),
-                                 .file = row.text(1),
-                                 .user = user_id(row.text(2)),
-                                 .timestamp = unix_time(row.integer(3))};
-        },
-        session.text());
 }
 
 }  // namespace lestapenna::catalog

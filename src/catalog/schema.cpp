@@ -138,6 +138,46 @@ ALTER TABLE tracks ADD COLUMN undecryptable_forged INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tracks ADD COLUMN undecryptable_plain INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tracks ADD COLUMN undecryptable_overflow INTEGER NOT NULL DEFAULT 0;
 )sql",
+    R"sql(
+-- The row of a fragment is the truth about its transcript, whatever a queue on another machine remembers.
+ALTER TABLE transcriptions ADD COLUMN status TEXT NOT NULL DEFAULT 'waiting';  -- waiting, queued, done, failed
+ALTER TABLE transcriptions ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;     -- begun, or handed over, so often
+ALTER TABLE transcriptions ADD COLUMN due INTEGER NOT NULL DEFAULT 0;          -- not before then
+ALTER TABLE transcriptions ADD COLUMN job TEXT NOT NULL DEFAULT '';            -- its id in the queue on Redis
+ALTER TABLE transcriptions ADD COLUMN error TEXT NOT NULL DEFAULT '';
+CREATE INDEX transcriptions_open ON transcriptions (status, due);
+CREATE INDEX transcriptions_job ON transcriptions (job);
+
+CREATE TABLE segments (                    -- what was said in a fragment
+    file     TEXT NOT NULL REFERENCES transcriptions (file) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    start_ms INTEGER NOT NULL,             -- from the file's first sample
+    end_ms   INTEGER NOT NULL,
+    text     TEXT NOT NULL,
+    PRIMARY KEY (file, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE transcripts (                 -- transcript-{sessionId}.txt, once it is in the store
+    session_id TEXT PRIMARY KEY NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    filepath   TEXT NOT NULL,
+    bytes      INTEGER NOT NULL,
+    sha256     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql",
+    R"sql(
+ALTER TABLE masters ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;  -- removed by its age: not to be made again
+
+CREATE TABLE sweeps (                      -- of retention: what its next one holds its clock against
+    name    TEXT PRIMARY KEY NOT NULL,     -- believed, doubted
+    wall    INTEGER NOT NULL,
+    boot    INTEGER NOT NULL,              -- CLOCK_BOOTTIME, ns
+    machine TEXT NOT NULL                  -- the id of that boot, 32 hexadecimal digits
+) STRICT, WITHOUT ROWID;
+)sql",
+    R"sql(
+ALTER TABLE masters ADD COLUMN source TEXT;  -- what it was mixed from: journal, fragments, chunks; null: not known
+UPDATE masters SET source = 'journal' WHERE recipe <> '';
+)sql",
 };
 
 Result<std::int64_t> integer(const Database& database, std::string_view sql) {
