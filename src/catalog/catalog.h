@@ -127,8 +127,8 @@ struct Master {
     std::optional<milliseconds> duration{};
     Levels levels{};
     std::string recipe{};
-    std::optional<Content> content{};  ///< nothing until it is stored
-    bool expired = false;              ///< removed by retention: it is not made again
+    std::optional<Content> content{};      ///< nothing until it is stored
+    bool expired = false;                  ///< removed by retention: it is not made again
     std::optional<MasterSource> source{};  ///< nothing: not known
     bool operator==(const Master&) const = default;
 };

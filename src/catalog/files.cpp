@@ -1,4 +1,5 @@
 // What was made of a session: fragments, chunks, the master, who is heard in them, and what waits to be transcribed.
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -160,7 +161,8 @@ Result<std::vector<Track>> Catalog::tracks(const SessionId& session) const {
 Status Catalog::set_master(const Master& m) {
     return database_.run(
         "INSERT INTO masters (session_id, filepath, duration_ms, loudness_lufs, true_peak_dbtp, recipe, bytes, sha256, "
-        "expired, source) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (session_id) DO UPDATE SET filepath = ?2, "
+        "expired, source) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (session_id) DO UPDATE SET "
+        "filepath = ?2, "
         "duration_ms = ?3, loudness_lufs = ?4, true_peak_dbtp = ?5, recipe = ?6, bytes = ?7, sha256 = ?8, "
         "expired = ?9, source = ?10",
         m.session.text(), m.key, ms_of(m.duration), m.levels.loudness_lufs, m.levels.true_peak_dbtp, m.recipe,
@@ -179,7 +181,8 @@ Result<std::optional<Master>> Catalog::master(const SessionId& session) const {
                           .levels = {real_or_null(row, 3), real_or_null(row, 4)},
                           .recipe = row.text(5),
                           .content = content_or_null(row, 6),
-                          .expired = row.integer(8) != 0};
+                          .expired = row.integer(8) != 0,
+                          .source = parse_master_source(row.text(9))};
         },
         session.text());
     if (!found) return found.error();

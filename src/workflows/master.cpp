@@ -59,6 +59,7 @@ Status make_master(Session& session) {
     catalog::Master row{session.id(), key.text()};
     const Samples length = session.timeline().end().time_since_epoch();
     row.duration = std::chrono::floor<milliseconds>(length);
+    row.source = catalog::MasterSource::journal;
     const double target = master_target(tools.config.audio.loudness);
     const auto gains = mix_gains_db(tools, session.id(), *fragments);
     if (!gains) return gains.error();

@@ -1,0 +1,42 @@
+// A session without its journal: everything comes back from the store (docs/architecture.md section 7 "Sources by
+// preference"). A master is mixed from the fragments, each as loud as it is, and where one is gone from the chunks of
+// its connection, balanced anew; positions are those of the files' names and samples, nothing accumulates.
+//
+// Streaming: what is elsewhere is fetched to {data}/cache first, and no more than a slice a thread is decoded at once.
+// Thread: one at a time per session.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "workflows/session.h"
+
+namespace lestapenna::workflows {
+
+struct Rebuilt {
+    /// The poorest that was used: chunks, if any fragment was not there.
+    catalog::MasterSource source = catalog::MasterSource::fragments;
+    /// A sentence for each file that should be there and is not, or is damaged, and has no substitute. What retention
+    /// removed (catalog::FileStatus::expired) is no loss.
+    std::vector<std::string> lost{};
+};
+
+/// The master from what the catalog names and the store holds, without the files of `without`. On return it is in the
+/// store and the catalog, made anew unless what is there was made from the same. Errors: not_found when there is
+/// nothing to mix, with what is missing; locked while another process makes files of this session.
+Result<Rebuilt> rebuild_master(const Tools& tools, const SessionId& id, const std::set<UserId>& without = {});
+
+/// What was done to have all of a session, and of what.
+struct Brought {
+    std::optional<Rebuilt> rebuilt{};    ///< nothing: its journal was read, or all was there
+    std::optional<Session> journaled{};  ///< its journal, where it was read
+};
+/// What an end, $scarica and `master` do: nothing when all that was made is in the store and there is no journal, else
+/// all of it from the journal, else the master alone from the store. On return the session is complete and has its
+/// manifest. Errors: those of Session::open() and finish_session(); not_found or damaged (the journal's) when there is
+/// nothing in the store either.
+Result<Brought> bring(const Tools& tools, const SessionId& id);
+
+}  // namespace lestapenna::workflows
