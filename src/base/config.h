@@ -95,6 +95,7 @@ struct Config {
         std::string region;
         Secret access_key;
         Secret secret_key;
+        std::filesystem::path ca_file;
         milliseconds link_ttl = std::chrono::days(7);
         bool allow_plaintext = false;
     } store;
@@ -117,6 +118,7 @@ struct Config {
         Secret smtp_url;
         std::string username;
         Secret password;
+        std::filesystem::path ca_file;
         std::string from;
         WordList to;
         bool links = false;

@@ -56,7 +56,7 @@ std::string_view not_empty(const Config& config) {
 constexpr std::array kKeys{
     key<&C::discord, &C::Discord::token>("discord", "token", "the bot's token; `DISCORD_TOKEN` is accepted too"),
     key<&C::discord, &C::Discord::api_base>("discord", "api_base", "Discord's REST interface"),
-    key<&C::discord, &C::Discord::ca_file>("discord", "ca_file", "certificates to trust instead of the system's"),
+    key<&C::discord, &C::Discord::ca_file>("discord", "ca_file", "certificates to trust besides the system's"),
     key<&C::discord, &C::Discord::prefix>("discord", "prefix", "what text commands begin with", not_empty),
     key<&C::discord, &C::Discord::locale>("discord", "locale", "the language of replies"),
     key<&C::discord, &C::Discord::links>("discord", "links", "where links to recordings are shown"),
@@ -86,6 +86,7 @@ constexpr std::array kKeys{
     key<&C::store, &C::Store::region>("store", "region", "the S3 region"),
     key<&C::store, &C::Store::access_key>("store", "access_key", "the S3 access key"),
     key<&C::store, &C::Store::secret_key>("store", "secret_key", "the S3 secret key"),
+    key<&C::store, &C::Store::ca_file>("store", "ca_file", "certificates to trust besides the system's"),
     key<&C::store, &C::Store::link_ttl>("store", "link_ttl", "how long a link lives"),
     key<&C::store, &C::Store::allow_plaintext>("store", "allow_plaintext", "plain HTTP beyond this machine"),
 
@@ -100,9 +101,10 @@ constexpr std::array kKeys{
     key<&C::retention, &C::Retention::masters>("retention", "masters", "how long masters are kept"),
     key<&C::retention, &C::Retention::journals>("retention", "journals", "how long journals are kept"),
 
-    key<&C::mail, &C::Mail::smtp_url>("mail", "smtp_url", "the mail server, `smtps://host` or `smtp://host`"),
+    key<&C::mail, &C::Mail::smtp_url>("mail", "smtp_url", "the mail server, `smtps://host:465` or `smtp://host:587`"),
     key<&C::mail, &C::Mail::username>("mail", "username", "the account on the mail server"),
     key<&C::mail, &C::Mail::password>("mail", "password", "its password"),
+    key<&C::mail, &C::Mail::ca_file>("mail", "ca_file", "certificates to trust instead of the system's"),
     key<&C::mail, &C::Mail::from>("mail", "from", "the sender's address"),
     key<&C::mail, &C::Mail::to>("mail", "to", "addresses of the operator's copy"),
     key<&C::mail, &C::Mail::links>("mail", "links", "links in the operator's copy"),

@@ -110,7 +110,7 @@ Status S3Store::put(const std::filesystem::path& file, const Key& key) {
     if (stored) stored = source->unchanged();
     if (!stored) {
         auto error = named(stored.error(), "store", key.text());
-        error.kind = ErrorKind::failed;
+        if (error.kind != ErrorKind::interrupted) error.kind = ErrorKind::failed;
         return error;
     }
     return Ok{};

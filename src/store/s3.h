@@ -4,7 +4,8 @@
 // single PUT up to 64 MiB, else parts of 16 MiB, of which those that got there before a crash are not sent again. get()
 // goes on by ranges where a connection broke. Nothing relies on conditional PUTs, chunked signing or checksum trailers:
 // Oracle has none. What is not a key of ours under our prefix is never listed nor touched.
-// Blocks, find() for at most about 20 s, the rest for as long as bytes move; so never on the network's loop.
+// Blocks, find() for at most about 20 s, the rest for as long as bytes move; so never on the network's loop, nor on the
+// thread that people's commands wait for.
 #pragma once
 
 #include <memory>
@@ -27,6 +28,7 @@ class S3Store final : public ObjectStore {
         return std::nullopt;
     }
     [[nodiscard]] bool same_device(const std::filesystem::path& path) const override;
+    void stop() override { client_.stop(); }
 
   private:
     S3Client client_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
-#include <thread>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -19,11 +18,11 @@ constexpr milliseconds kLongestPause = seconds(8);
 constexpr milliseconds kSkew = std::chrono::minutes(4);
 
 /// Half of it for certain, half by chance: those who failed together do not come back together.
-void pause_before(int attempt) {
+milliseconds pause_after(int tried) {
     thread_local std::minstd_rand random{std::random_device{}()};
-    const auto whole = std::min(kLongestPause, kFirstPause * (1 << std::min(attempt, 8)));
+    const auto whole = std::min(kLongestPause, kFirstPause * (1 << std::min(tried, 8)));
     std::uniform_int_distribution<std::int64_t> chance(whole.count() / 2, whole.count());
-    std::this_thread::sleep_for(milliseconds(chance(random)));
+    return milliseconds(chance(random));
 }
 
 std::string hash_of(const std::string& body) {
@@ -55,6 +54,7 @@ Result<net::HttpResponse, NoAnswer> S3Client::exchange(const S3Request& request)
     http.sink = request.sink;
     http.patience = request.patience;
     http.direct = place_.loopback;
+    http.ca_pem = place_.ca_pem;
     return connections_.perform(http);
 }
 
@@ -86,8 +86,21 @@ Result<net::HttpResponse, S3Failure> S3Client::send(const std::function<S3Reques
         const auto request = make();
         auto answer = attempt(request);
         if (answer || !answer.error().passing || tried + 1 >= request.patience.attempts) return answer;
-        pause_before(tried);
+        if (!wait_before_next(tried)) return answer;
     }
+}
+
+/// False: there is no next one.
+bool S3Client::wait_before_next(int tried) {
+    std::unique_lock lock(mutex_);
+    return !ended_.wait_for(lock, pause_after(tried), [this] { return stopped_; });
+}
+
+void S3Client::stop() {
+    connections_.stop();
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    ended_.notify_all();
 }
 
 Result<net::HttpResponse, S3Failure> S3Client::send(const S3Request& request) {

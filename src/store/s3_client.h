@@ -7,7 +7,9 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -47,6 +49,8 @@ class S3Client {
     Result<net::HttpResponse, S3Failure> send(const std::function<S3Request()>& make);
     Result<net::HttpResponse, S3Failure> send(const S3Request& request);
     [[nodiscard]] const S3Place& place() const { return place_; }
+    /// As ObjectStore::stop().
+    void stop();
     /// An answer that no S3 server gives.
     [[nodiscard]] Error not_s3(std::string_view doing) const;
 
@@ -54,11 +58,15 @@ class S3Client {
     Result<net::HttpResponse, S3Failure> attempt(const S3Request& request);
     Result<net::HttpResponse, NoAnswer> exchange(const S3Request& request);
     bool correct_clock(const net::HttpResponse& response, const std::string& code);
+    bool wait_before_next(int tried);
     [[nodiscard]] UnixTime now() const;
 
     S3Place place_;
     Connections connections_;
     std::atomic<std::int64_t> ahead_ms_{0};  ///< the server's clock before ours
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    bool stopped_ = false;  ///< guarded by mutex_
 };
 
 }  // namespace lestapenna::store

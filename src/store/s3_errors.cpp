@@ -24,14 +24,18 @@ std::string say(const S3Place& place, NoAnswer::Why why) {
             return at(place) + " can not be reached: check store.endpoint, or wait until the server is back";
         case NoAnswer::Why::not_trusted:
             return at(place) +
-                   " shows a certificate that is not for this name or that nobody we trust has signed: check "
-                   "store.endpoint";
+                   " shows a certificate that nobody we trust has signed: check store.endpoint, or put the certificate "
+                   "of its authority into a file and name that in store.ca_file";
+        case NoAnswer::Why::other_name:
+            return at(place) + " shows a certificate that is for another name: check store.endpoint";
         case NoAnswer::Why::no_tls:
             return at(place) + " does not speak TLS: check store.endpoint (http:// needs store.allow_plaintext = true)";
         case NoAnswer::Why::too_slow:
             return at(place) + " does not answer in time; it is tried again later";
         case NoAnswer::Why::sink:
             return "what " + at(place) + " sent could not be written";
+        case NoAnswer::Why::stopped:
+            return "the program ends; it is tried again at its next start";
         case NoAnswer::Why::broken:
             break;
     }
@@ -94,7 +98,7 @@ S3Failure failure_of(const S3Place& place, NoAnswer why) {
     using Why = NoAnswer::Why;
     S3Failure failure;
     failure.passing = why.why == Why::refused || why.why == Why::too_slow || why.why == Why::broken;
-    failure.error = {ErrorKind::failed, say(place, why.why)};
+    failure.error = {why.why == Why::stopped ? ErrorKind::interrupted : ErrorKind::failed, say(place, why.why)};
     return failure;
 }
 

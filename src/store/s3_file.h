@@ -1,5 +1,5 @@
 // A local file on its way to the store: its hashes, and whether it stayed what it was.
-// Thread: one at a time. Errors: failed, with errno's words.
+// Thread: any, what is const from several at once. Errors: failed, with errno's words.
 #pragma once
 
 #include <cstdint>

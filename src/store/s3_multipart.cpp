@@ -1,6 +1,7 @@
 #include "store/s3_multipart.h"
 
 #include <algorithm>
+#include <future>
 #include <map>
 
 #include "base/log.h"
@@ -44,8 +45,13 @@ class Upload {
 
     Status run() {
         if (auto found = find_or_begin(); !found) return found;
+        auto next = hashes_of(0);
         for (std::uint64_t offset = 0; offset < source_.size(); offset += kPart) {
-            if (auto sent = send_part(source_.part(offset, kPart)); !sent) return sent;
+            const auto hashes = next.get();
+            if (!hashes) return hashes.error();
+            // While a part is sent the next one is hashed: alone, hashing takes a third of the time (bench_store).
+            if (offset + kPart < source_.size()) next = hashes_of(offset + kPart);
+            if (auto sent = send_part(source_.part(offset, kPart), *hashes); !sent) return sent;
         }
         if (auto same = source_.unchanged(); !same) return same;
         return complete();
@@ -98,20 +104,22 @@ class Upload {
         return Ok{};
     }
 
-    Status send_part(const FilePart& part) {
-        const auto hashes = source_.hashes(part);
-        if (!hashes) return hashes.error();
+    [[nodiscard]] std::future<Result<PartHashes>> hashes_of(std::uint64_t offset) const {
+        return std::async(std::launch::async, [this, offset] { return source_.hashes(source_.part(offset, kPart)); });
+    }
+
+    Status send_part(const FilePart& part, const PartHashes& hashes) {
         const auto number = static_cast<std::uint32_t>(part.offset / kPart + 1);
         const auto before = there_.find(number);
         if (before != there_.end() && before->second.bytes == part.length &&
-            same_word(trimmed(before->second.etag, "\""), hashes->md5)) {
+            same_word(trimmed(before->second.etag, "\""), hashes.md5)) {
             parts_.push_back(before->second);
             return Ok{};
         }
         auto put = request("PUT", {{"partNumber", std::to_string(number)}, {"uploadId", id_}});
-        put.headers = {{"content-md5", hashes->md5_base64}};
+        put.headers = {{"content-md5", hashes.md5_base64}};
         put.file = part;
-        put.payload_hash = hashes->sha256;
+        put.payload_hash = hashes.sha256;
         const auto answer = client_.send(put);
         if (!answer) return answer.error().error;
         const auto etag = answer->headers.find("etag");

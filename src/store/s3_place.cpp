@@ -92,6 +92,11 @@ Result<S3Place> S3Place::of(const Config& config) {
     }
     place.key = {store.access_key.reveal(), store.secret_key, store.region};
     if (auto placed = place_server(config, place); !placed) return placed.error();
+    if (!store.ca_file.empty()) {
+        auto trust = net::Trust::from_file(store.ca_file);
+        if (!trust) return usage("store.ca_file: " + trust.error().message);
+        place.ca_pem = std::move(trust->extra_ca_pem);
+    }
     return place;
 }
 

@@ -22,9 +22,11 @@ struct S3Place {
     bool loopback = false;
     std::string bucket;
     std::string prefix;  ///< "" or ending in a slash: before every key of ours
+    std::string ca_pem;  ///< what store.ca_file holds: trusted besides the system's authorities
     SigningKey key;
 
-    /// From store.url = "s3://bucket[/prefix]" and its companions. Errors: usage, each with the key to mend.
+    /// From store.url = "s3://bucket[/prefix]" and its companions; reads store.ca_file. Errors: usage, each with the
+    /// key to mend.
     static Result<S3Place> of(const Config& config);
 
     /// "/bucket/prefix/key", not encoded; and "/bucket".

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <curl/curl.h>
+#include <openssl/x509.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -86,7 +87,12 @@ extern "C" int lestapenna_s3_seek(void* user, curl_off_t offset, int origin) {
     return CURL_SEEKFUNC_OK;
 }
 
-NoAnswer::Why why_of(CURLcode code) {
+extern "C" int lestapenna_s3_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return *static_cast<const std::atomic<bool>*>(user) ? 1 : 0;
+}
+
+NoAnswer::Why why_of(CURL* easy, CURLcode code) {
+    long chain = X509_V_OK;
     switch (code) {
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_RESOLVE_PROXY:
@@ -95,11 +101,15 @@ NoAnswer::Why why_of(CURLcode code) {
             return NoAnswer::Why::refused;
         case CURLE_PEER_FAILED_VERIFICATION:
         case CURLE_SSL_ISSUER_ERROR:
-            return NoAnswer::Why::not_trusted;
+            curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &chain);
+            // libcurl looks at the name first, and says "unspecified" for what it has not looked at yet.
+            return chain == X509_V_ERR_UNSPECIFIED ? NoAnswer::Why::other_name : NoAnswer::Why::not_trusted;
         case CURLE_SSL_CONNECT_ERROR:
             return NoAnswer::Why::no_tls;
         case CURLE_OPERATION_TIMEDOUT:
             return NoAnswer::Why::too_slow;
+        case CURLE_ABORTED_BY_CALLBACK:
+            return NoAnswer::Why::stopped;
         default:
             return NoAnswer::Why::broken;
     }
@@ -108,6 +118,14 @@ NoAnswer::Why why_of(CURLcode code) {
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
     curl_easy_setopt(easy, option, value);
+}
+
+/// The system's authorities stay: libcurl's default folder of them is read beside the blob.
+void trust(CURL* easy, std::string_view ca_pem) {
+    if (ca_pem.empty()) return;
+    // libcurl does not write to it, whatever its type says.
+    curl_blob blob{const_cast<char*>(ca_pem.data()), ca_pem.size(), CURL_BLOB_NOCOPY};
+    set(easy, CURLOPT_CAINFO_BLOB, &blob);
 }
 
 void set_limits(CURL* easy, const Patience& patience) {
@@ -168,39 +186,50 @@ std::unique_ptr<Connections::Handle> Connections::take() {
 }
 
 Result<net::HttpResponse, NoAnswer> Connections::perform(const HttpExchange& exchange) {
+    if (!exchange.file && !exchange.sink) return perform_now(exchange);
     room_.acquire();
+    auto answer = perform_now(exchange);
+    room_.release();
+    return answer;
+}
+
+Result<net::HttpResponse, NoAnswer> Connections::perform_now(const HttpExchange& exchange) {
     auto handle = take();
     CURL* const easy = handle->easy.get();
-    CURLcode code = CURLE_FAILED_INIT;
+    if (easy == nullptr) return NoAnswer{};
     UnderWay now{exchange, {}, 0, 0, false, false};
-    if (easy != nullptr) {
-        const List headers = header_list(exchange.headers);
-        set(easy, CURLOPT_URL, exchange.url.c_str());
-        set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-        set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-        set(easy, CURLOPT_PATH_AS_IS, 1L);
-        set(easy, CURLOPT_FOLLOWLOCATION, 0L);
-        set(easy, CURLOPT_NOSIGNAL, 1L);
-        set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-        set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-        if (exchange.direct) set(easy, CURLOPT_PROXY, "");
-        set(easy, CURLOPT_HTTPHEADER, headers.get());
-        set_limits(easy, exchange.patience);
-        set_body(easy, exchange, now);
-        set(easy, CURLOPT_HEADERFUNCTION, lestapenna_s3_head);
-        set(easy, CURLOPT_HEADERDATA, static_cast<void*>(&now));
-        set(easy, CURLOPT_WRITEFUNCTION, lestapenna_s3_body);
-        set(easy, CURLOPT_WRITEDATA, static_cast<void*>(&now));
-        code = curl_easy_perform(easy);
-        curl_easy_reset(easy);  // keeps its connection
+    const List headers = header_list(exchange.headers);
+    set(easy, CURLOPT_URL, exchange.url.c_str());
+    set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(easy, CURLOPT_PATH_AS_IS, 1L);
+    set(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    set(easy, CURLOPT_NOSIGNAL, 1L);
+    set(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    if (exchange.direct) set(easy, CURLOPT_PROXY, "");
+    trust(easy, exchange.ca_pem);
+    set(easy, CURLOPT_HTTPHEADER, headers.get());
+    set_limits(easy, exchange.patience);
+    set_body(easy, exchange, now);
+    set(easy, CURLOPT_HEADERFUNCTION, lestapenna_s3_head);
+    set(easy, CURLOPT_HEADERDATA, static_cast<void*>(&now));
+    set(easy, CURLOPT_WRITEFUNCTION, lestapenna_s3_body);
+    set(easy, CURLOPT_WRITEDATA, static_cast<void*>(&now));
+    set(easy, CURLOPT_XFERINFOFUNCTION, lestapenna_s3_progress);  // asked once a second while nothing moves
+    set(easy, CURLOPT_XFERINFODATA, static_cast<void*>(&stopped_));
+    set(easy, CURLOPT_NOPROGRESS, 0L);
+    const CURLcode code = curl_easy_perform(easy);
+    const auto why = why_of(easy, code);
+    curl_easy_reset(easy);  // keeps its connection
+    {
         const std::lock_guard lock(mutex_);
         idle_.push_back(std::move(handle));
     }
-    room_.release();
     if (now.sink_refused) return NoAnswer{NoAnswer::Why::sink};
     // A server may refuse a body before it has read it, and hang up: its answer says more than the broken pipe.
     const bool refused_early = code == CURLE_SEND_ERROR && now.response.status >= 300;
-    if (code != CURLE_OK && !refused_early) return NoAnswer{why_of(code)};
+    if (code != CURLE_OK && !refused_early) return NoAnswer{why};
     if (!now.whole_head) return NoAnswer{};  // a head cut short is good enough for libcurl
     return std::move(now.response);
 }

@@ -1,10 +1,12 @@
 // One HTTP exchange with an S3 server: libcurl, without signing, retries or meaning.
 //
-// Connections keeps at most kParallel exchanges under way, however many threads ask (capture's network comes first),
-// and hands connections on from one to the next. Thread: any; perform() blocks until the exchange has ended.
-// Certificates and names are always checked, redirects never followed. Nothing is logged here.
+// Connections keeps at most kParallel exchanges with a file under way, however many threads ask (capture's network
+// comes first), and hands connections on from one to the next; a question never waits behind files. Thread: any;
+// perform() blocks until the exchange has ended. Certificates and names are always checked, redirects never followed.
+// Nothing is logged here.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +15,7 @@
 #include <semaphore>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/free.h"
@@ -46,12 +49,23 @@ struct HttpExchange {
     /// Takes the body of a 200 or 206, in pieces; the head is known by then. False ends the exchange.
     std::function<bool(const net::HttpResponse& head, std::span<const char> piece)> sink;
     Patience patience;
-    bool direct = false;  ///< past any proxy
+    bool direct = false;           ///< past any proxy
+    std::string_view ca_pem = {};  ///< trusted besides the system's authorities
 };
 
 /// Why there was no answer.
 struct NoAnswer {
-    enum class Why { unknown_host, refused, not_trusted, no_tls, too_slow, sink, broken } why = Why::broken;
+    enum class Why {
+        unknown_host,
+        refused,
+        not_trusted,  ///< nobody whom we trust has signed the certificate
+        other_name,   ///< the certificate is another server's
+        no_tls,
+        too_slow,
+        sink,
+        stopped,
+        broken
+    } why = Why::broken;
 };
 
 class Connections {
@@ -65,13 +79,17 @@ class Connections {
     /// Bodies without a sink, and those of errors, are cut at kLongestBody.
     Result<net::HttpResponse, NoAnswer> perform(const HttpExchange& exchange);
     static constexpr std::size_t kLongestBody = 8u << 20;  // 1,000 keys of 1,024 escaped bytes are 4 MB
+    /// What is under way and what comes later ends within about a second. Any thread.
+    void stop() { stopped_ = true; }
 
   private:
     struct Handle;
     std::unique_ptr<Handle> take();
+    Result<net::HttpResponse, NoAnswer> perform_now(const HttpExchange& exchange);
     std::counting_semaphore<kParallel> room_{kParallel};
     std::mutex mutex_;
     std::vector<std::unique_ptr<Handle>> idle_;  ///< guarded by mutex_
+    std::atomic<bool> stopped_ = false;
 };
 
 }  // namespace lestapenna::store

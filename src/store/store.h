@@ -2,8 +2,8 @@
 //
 // Durable on return: what put() returned Ok for is in the store as a whole and survives a power cut of the store's
 // machine; after an error the key holds what it held before. get() writes its target the same way. Errors: not_found
-// for a key that is not there (and only for that), failed with the reason for all else; what may be retried is safe to
-// retry. Thread: any; an ObjectStore is shared by the whole process.
+// for a key that is not there (and only for that), interrupted after stop(), failed with the reason for all else; what
+// may be retried is safe to retry. Thread: any; an ObjectStore is shared by the whole process.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +48,10 @@ class ObjectStore {
     [[nodiscard]] virtual std::optional<std::filesystem::path> local_path(const Key& key) const = 0;
     /// Would losing the disk of `path` lose the store too? Such a store is never called safe.
     [[nodiscard]] virtual bool same_device(const std::filesystem::path& path) const = 0;
+
+    /// The program ends: what is under way, and all that comes later, fails with `interrupted` within about a second,
+    /// however long it would have waited for a server. A store that waits for none goes on as it was.
+    virtual void stop() {}
 };
 
 /// The store that the configuration names. Errors: usage for a kind this version does not have, else what opening says.

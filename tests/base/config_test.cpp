@@ -49,19 +49,18 @@ TEST(Config, HasTheKeysAndDefaultsOfTheContract) {
     for (const auto& key : config::keys()) all.push_back(key.path() + "=" + key.show(defaults));
     EXPECT_THAT(
         all,
-        ElementsAre("discord.token=", "discord.api_base=https://discord.com/api/v10",
-                    "discord.ca_file=", "discord.prefix=$", "discord.locale=it", "discord.links=private",
-                    "discord.start_role=any", "discord.allow_plaintext=false", "data.dir=./data", "capture.rotation=5m",
-                    "capture.write_interval=10ms", "capture.sync_interval=100ms", "capture.ship_interval=10s",
-                    "capture.empty_end=5m", "capture.resume_within=30m", "audio.loudness=ebu-r128", "audio.bots=mix",
-                    "audio.stereo_table=false", "audio.leveling=off", "audio.denoise=off", "store.url=file:",
-                    "store.endpoint=", "store.region=", "store.access_key=", "store.secret_key=", "store.link_ttl=7d",
-                    "store.allow_plaintext=false", "queue.url=(set)", "queue.name=audio-processing",
-                    "queue.command=", "queue.allow_plaintext=false", "retention.chunks=7d", "retention.fragments=90d",
-                    "retention.masters=forever", "retention.journals=30d",
-                    "mail.smtp_url=", "mail.username=", "mail.password=", "mail.from=", "mail.to=", "mail.links=false",
-                    "mail.guilds=", "mail.allow_plaintext=false", "web.listen=127.0.0.1:8080",
-                    "web.admin_listen=127.0.0.1:8081", "web.public_url=", "web.link_secret="));
+        ElementsAre(
+            "discord.token=", "discord.api_base=https://discord.com/api/v10", "discord.ca_file=", "discord.prefix=$",
+            "discord.locale=it", "discord.links=private", "discord.start_role=any", "discord.allow_plaintext=false",
+            "data.dir=./data", "capture.rotation=5m", "capture.write_interval=10ms", "capture.sync_interval=100ms",
+            "capture.ship_interval=10s", "capture.empty_end=5m", "capture.resume_within=30m", "audio.loudness=ebu-r128",
+            "audio.bots=mix", "audio.stereo_table=false", "audio.leveling=off", "audio.denoise=off", "store.url=file:",
+            "store.endpoint=", "store.region=", "store.access_key=", "store.secret_key=", "store.ca_file=",
+            "store.link_ttl=7d", "store.allow_plaintext=false", "queue.url=(set)", "queue.name=audio-processing",
+            "queue.command=", "queue.allow_plaintext=false", "retention.chunks=7d", "retention.fragments=90d",
+            "retention.masters=forever", "retention.journals=30d", "mail.smtp_url=", "mail.username=", "mail.password=",
+            "mail.ca_file=", "mail.from=", "mail.to=", "mail.links=false", "mail.guilds=", "mail.allow_plaintext=false",
+            "web.listen=127.0.0.1:8080", "web.admin_listen=127.0.0.1:8081", "web.public_url=", "web.link_secret="));
     EXPECT_EQ(defaults.queue.url.reveal(), "embedded");
     EXPECT_TRUE(check_supported(defaults));
 }

@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -291,6 +292,26 @@ TEST_F(S3Faults, AQuestionToAServerThatHangsEnds) {
     ASSERT_FALSE(found);
     EXPECT_THAT(found.error().message, HasSubstr("does not answer in time"));
     EXPECT_LT(BootClock::now() - before, seconds(60));
+}
+
+/// Of a program that ends while four uploads wait for a server and two callers wait for their turn.
+TEST_F(S3Faults, WhoWaitsForAServerThatHangsIsSentHome) {
+    FaultServer server([](const Asked&, int) { return std::string(); });
+    const auto store = open(server.config());
+    constexpr std::size_t kCallers = 6;
+    std::vector<std::future<Status>> callers;
+    callers.reserve(kCallers);
+    for (std::size_t i = 0; i < kCallers; ++i) {
+        callers.push_back(std::async(std::launch::async, [&] { return store->put(file_, key_); }));
+    }
+    const auto give_up = BootClock::now() + seconds(60);
+    while (server.asked().size() < 4) ASSERT_LT(BootClock::now(), give_up);
+    EXPECT_FALSE(store->find(key_)) << "a question does not wait behind files";
+    const auto before = BootClock::now();
+    store->stop();
+    for (auto& caller : callers) EXPECT_EQ(caller.get().error().kind, ErrorKind::interrupted);
+    EXPECT_EQ(store->find(key_).error().kind, ErrorKind::interrupted);
+    EXPECT_LT(BootClock::now() - before, seconds(15)) << "not the 20 s and more of who is patient";
 }
 
 TEST_F(S3Faults, NobodyThereAndNoTls) {
