@@ -1,5 +1,4 @@
-// The frames of an encrypted call, sealed with keys that no group has agreed on: what is opened, what waits, what stays
-// closed, and under whose name.
+// The frames of an encrypted call: what is opened, what waits, what stays closed.
 #include "discord/voice_frames.h"
 
 #include <random>
@@ -7,97 +6,10 @@
 #include <gtest/gtest.h>
 
 #include "allocations.h"
-#include "dave/sender.h"
-#include "scripted_voice.h"
+#include "voice_frames_rig.h"
 
 namespace lestapenna::discord {
 namespace {
-
-using test::Bytes;
-using test::Heard;
-using test::kSelf;
-
-constexpr UserId kAnna{204'255'221'017'214'977};
-constexpr UserId kBruno{104'694'319'306'248'192};
-constexpr UserId kMallory{333'694'319'306'248'192};
-
-mls::Secret secret_of(UserId user, int epoch) {
-    mls::Secret secret(16);
-    for (std::size_t i = 0; i < 8; ++i) secret[i] = static_cast<std::uint8_t>(user.value >> (8 * i));
-    secret[15] = static_cast<std::uint8_t>(epoch);
-    return secret;
-}
-
-/// One who speaks, with a key of its own in each epoch.
-class Speaker {
-  public:
-    Speaker(std::uint32_t ssrc, UserId user) : ssrc_(ssrc), user_(user) { enter(1); }
-    void enter(int epoch) { sender_.emplace(dave::BaseSecret{user_, secret_of(user_, epoch)}); }
-    Bytes frame() {
-        Bytes frame;
-        sender_->seal(opus(), frame);
-        return frame;
-    }
-    [[nodiscard]] Bytes opus() const { return {0x78, static_cast<std::uint8_t>(seq_), 1, 2, 3}; }
-    [[nodiscard]] std::uint32_t ssrc() const { return ssrc_; }
-    rtp::Header header() {
-        return {.marker = false, .payload_type = 120, .seq = seq_++, .timestamp = 0, .ssrc = ssrc_};
-    }
-
-  private:
-    std::uint32_t ssrc_;
-    UserId user_;
-    std::uint16_t seq_ = 0;
-    std::optional<dave::Sender> sender_;
-};
-
-class VoiceFramesTest : public testing::Test {
-  protected:
-    VoiceFramesTest() { frames->expect_sealed(); }
-    ~VoiceFramesTest() override { frames->close(); }
-
-    void epoch(int number, std::initializer_list<UserId> members) {
-        std::vector<dave::BaseSecret> keys;
-        for (const UserId user : members) keys.push_back({user, secret_of(user, number)});
-        frames->begin_epoch(std::move(keys), now);
-    }
-    void hear(const rtp::Header& header, const Bytes& frame) {
-        const VoicePacket packet{header, now, frame};
-        frames->on_packet(packet);
-        now += milliseconds(20);
-    }
-    void say(Speaker& speaker) {
-        const Bytes frame = speaker.frame();
-        hear(speaker.header(), frame);
-    }
-    void say(Speaker& speaker, int times) {
-        for (int i = 0; i < times; ++i) say(speaker);
-    }
-    void wait(nanoseconds time) {
-        for (const BootTime end = now + time; now < end; now += milliseconds(250)) frames->tick(now);
-    }
-    [[nodiscard]] std::size_t opened() const {
-        return static_cast<std::size_t>(std::count_if(heard.packets.begin(), heard.packets.end(),
-                                                      [](const Heard::Packet& packet) { return !packet.closed; }));
-    }
-    [[nodiscard]] std::uint64_t closed(Closed why) const { return counts.closed[static_cast<std::size_t>(why)]; }
-    [[nodiscard]] std::vector<UserId> bound(std::uint32_t ssrc) const {
-        std::vector<UserId> users;
-        for (const auto& event : heard.events) {
-            const auto* binding = std::get_if<SsrcBound>(&event);
-            if (binding != nullptr && binding->ssrc == ssrc) users.push_back(binding->user);
-        }
-        return users;
-    }
-
-    VoiceOptions options;
-    VoiceCounts counts;
-    Heard heard;
-    BootTime now = BootClock::now();
-    std::shared_ptr<VoiceFrames> frames = std::make_shared<VoiceFrames>(kSelf, options, heard, counts);
-    Speaker anna{1, kAnna};
-    Speaker bruno{2, kBruno};
-};
 
 TEST_F(VoiceFramesTest, OpensWhatMembersSayAndBindsThemByIt) {
     frames->announce(1, kAnna);
@@ -155,128 +67,6 @@ TEST_F(VoiceFramesTest, BetweenEpochsNothingIsLost) {
     EXPECT_EQ(heard.packets.size(), 40U);
 }
 
-TEST_F(VoiceFramesTest, WhatNobodyAnnouncedIsFoundByTryingAfterASecond) {
-    epoch(1, {kAnna, kBruno});
-    say(bruno, 20);
-    frames->tick(now);
-    EXPECT_EQ(heard.packets.size(), 0U) << "op 5 may still come";
-    wait(seconds(1));
-    EXPECT_EQ(opened(), 20U);
-    say(bruno);
-    EXPECT_EQ(opened(), 21U);
-    EXPECT_FALSE(heard.packets.back().parked);
-    hear(bruno.header(), {0xF8, 0xFF, 0xFE});
-    EXPECT_EQ(heard.packets.size(), 22U);
-    EXPECT_TRUE(bound(2).empty()) << "nobody's: any member has his key";
-    frames->announce(2, kBruno);
-    EXPECT_EQ(bound(2), std::vector{kBruno});
-    say(bruno);
-    EXPECT_FALSE(heard.packets.back().parked);
-}
-
-TEST_F(VoiceFramesTest, WhatNobodyAnnouncedAndNoKeyOpensAnyMoreIsTriedAgain) {
-    epoch(1, {kAnna, kBruno});
-    say(bruno, 5);
-    wait(seconds(2));
-    Speaker other(2, kAnna);
-    say(other, 100);
-    EXPECT_EQ(opened(), 5U);
-    EXPECT_FALSE(frames->failing(now + seconds(5))) << "no reason to think that our keys are wrong";
-    wait(seconds(2));
-    EXPECT_EQ(opened(), 105U);
-    Speaker garbage(2, kMallory);
-    say(garbage);
-    wait(seconds(11));
-    EXPECT_EQ(closed(Closed::no_user), 1U);
-    EXPECT_TRUE(bound(2).empty());
-}
-
-TEST_F(VoiceFramesTest, NoNumberOfUnannouncedSourcesKeepsOthersOut) {
-    epoch(1, {kAnna, kMallory});
-    for (std::uint32_t ssrc = 1'000; ssrc < 1'400; ++ssrc) {
-        Speaker mallory(ssrc, kAnna);
-        say(mallory);
-        if (ssrc % 10 == 0) wait(seconds(2));
-    }
-    wait(seconds(2));
-    EXPECT_EQ(opened(), 400U);
-    frames->announce(1, kAnna);
-    say(anna, 10);
-    EXPECT_EQ(opened(), 410U);
-    EXPECT_EQ(counts.replayed, 0U);
-    Speaker late(1'399, kAnna);
-    static_cast<void>(late.frame());
-    say(late);
-    EXPECT_EQ(opened(), 411U);
-}
-
-// Each member of a group can derive the keys of all others.
-TEST_F(VoiceFramesTest, WhoSealsWithAnothersKeyIsNotHeardUnderItsName) {
-    frames->announce(1, kAnna);
-    frames->announce(3, kMallory);
-    epoch(1, {kAnna, kMallory});
-    say(anna, 10);
-    Speaker as_anna(3, kAnna);
-    say(as_anna, 100);
-    wait(seconds(11));
-    EXPECT_EQ(opened(), 10U);
-    EXPECT_EQ(closed(Closed::forged), 100U);
-    EXPECT_EQ(bound(3), std::vector{kMallory}) << "it is she who does not open";
-}
-
-TEST_F(VoiceFramesTest, WhoSealsWithAnothersKeyBeforeItIsAnnouncedIsNobody) {
-    frames->announce(1, kAnna);
-    epoch(1, {kAnna, kMallory});
-    say(anna, 10);
-    Speaker as_anna(3, kAnna);
-    say(as_anna, 100);
-    wait(seconds(2));
-    EXPECT_EQ(opened(), 110U) << "it is audio of some member";
-    EXPECT_TRUE(bound(3).empty());
-    frames->announce(3, kMallory);
-    EXPECT_TRUE(bound(3).empty()) << "her key has opened nothing yet";
-    Speaker mallory(3, kMallory);
-    say(mallory);
-    EXPECT_EQ(bound(3), std::vector{kMallory});
-    EXPECT_EQ(bound(1), std::vector{kAnna});
-}
-
-TEST_F(VoiceFramesTest, WhoSealsWithAnothersKeyDoesNotSilenceIt) {
-    frames->announce(1, kAnna);
-    epoch(1, {kAnna, kMallory});
-    say(anna, 10);
-    dave::Sender as_anna(dave::BaseSecret{kAnna, secret_of(kAnna, 1)});
-    Bytes frame;
-    for (int i = 0; i < 60'000; ++i) {
-        frame.clear();
-        as_anna.seal(Bytes{0x78, 1, 2}, frame);
-    }
-    Speaker mallory(3, kMallory);  // not announced
-    hear(mallory.header(), frame);
-    wait(seconds(2));
-    ASSERT_EQ(opened(), 11U);
-    say(anna, 1'000);
-    EXPECT_EQ(opened(), 1'011U);
-    EXPECT_EQ(counts.replayed, 0U);
-}
-
-TEST_F(VoiceFramesTest, TheNewestAnnouncementCounts) {
-    frames->announce(1, kAnna);
-    epoch(1, {kAnna, kBruno});
-    say(anna, 10);
-    Speaker bruno_on_1(1, kBruno);  // Anna has gone, op 13 was missed
-    say(bruno_on_1, 5);
-    EXPECT_EQ(opened(), 10U);
-    frames->announce(1, kBruno);
-    EXPECT_EQ(opened(), 15U);
-    for (std::size_t i = 10; i < 15; ++i) EXPECT_TRUE(heard.packets[i].parked) << "so that a journal gives it to him";
-    say(bruno_on_1, 5);
-    EXPECT_EQ(opened(), 20U);
-    EXPECT_EQ(bound(1), (std::vector{kAnna, kBruno}));
-    say(anna, 5);
-    EXPECT_EQ(opened(), 20U) << "no longer hers";
-}
-
 TEST_F(VoiceFramesTest, AFrameOfTheEpochBeforeIsJudgedByItsArrivalHoweverLongItWaits) {
     epoch(1, {kAnna, kBruno});
     epoch(2, {kAnna, kBruno});
@@ -285,42 +75,6 @@ TEST_F(VoiceFramesTest, AFrameOfTheEpochBeforeIsJudgedByItsArrivalHoweverLongItW
     for (const BootTime end = now + milliseconds(750); now < end; now += milliseconds(50)) frames->tick(now);
     frames->announce(1, kAnna);
     EXPECT_EQ(opened(), 1U);
-}
-
-TEST_F(VoiceFramesTest, AnAnnouncementThatComesLateIsEnough) {
-    epoch(1, {kAnna, kBruno});
-    say(bruno, 20);
-    frames->announce(2, kBruno);
-    EXPECT_EQ(opened(), 20U);
-}
-
-TEST_F(VoiceFramesTest, ALieAboutASourceNamesNobody) {
-    frames->announce(2, kAnna);  // it is Bruno's
-    epoch(1, {kAnna, kBruno});
-    say(bruno, 20);
-    wait(seconds(2));
-    EXPECT_TRUE(heard.packets.empty()) << "opened with her key or not at all";
-    EXPECT_TRUE(heard.events.empty());
-    frames->announce(2, kBruno);
-    EXPECT_EQ(opened(), 20U) << "nothing is lost when the truth comes in time";
-    EXPECT_EQ(bound(2), std::vector{kBruno});
-}
-
-TEST_F(VoiceFramesTest, ALieAboutASourceWithoutAKeyNamesNobodyEither) {
-    frames->announce(2, kAnna);
-    epoch(1, {kAnna});
-    say(bruno, 20);
-    wait(seconds(11));
-    EXPECT_EQ(opened(), 0U);
-    EXPECT_EQ(closed(Closed::forged), 20U);
-    // What was closed counts as hers, and is no audio; what his key opens is his, once he is named.
-    epoch(2, {kAnna, kBruno});
-    bruno.enter(2);
-    say(bruno, 20);
-    frames->announce(2, kBruno);
-    EXPECT_EQ(opened(), 20U);
-    EXPECT_EQ(bound(2), (std::vector{kAnna, kBruno}));
-    for (const auto& packet : heard.packets) EXPECT_TRUE(packet.parked) << "so that a journal gives it to him";
 }
 
 TEST_F(VoiceFramesTest, WhatStaysClosedIsHandedOnWithItsReason) {
@@ -472,29 +226,6 @@ TEST_F(VoiceFramesTest, AtTheEndAllIsHandedOn) {
     EXPECT_EQ(closed(Closed::no_user), 5U);
     frames->drain();
     EXPECT_EQ(heard.packets.size(), 10U);
-}
-
-TEST_F(VoiceFramesTest, AtTheEndWhatNobodyAnnouncedIsTriedHoweverShortItHasWaited) {
-    epoch(1, {kAnna, kBruno});
-    say(bruno, 5);
-    EXPECT_EQ(opened(), 0U);
-    frames->drain();
-    EXPECT_EQ(opened(), 5U);
-    EXPECT_TRUE(bound(2).empty());
-}
-
-TEST_F(VoiceFramesTest, WhatIsOnItsWayWhenItsUserLeavesIsTheUsers) {
-    frames->announce(1, kAnna);
-    epoch(1, {kAnna, kBruno});
-    say(anna, 5);
-    frames->forget(kAnna);
-    say(anna, 3);
-    EXPECT_EQ(opened(), 8U);
-    EXPECT_EQ(counts.parked, 0U);
-    wait(kParkedFor + seconds(1));
-    say(anna);
-    EXPECT_EQ(opened(), 8U) << "by now it is nobody's source";
-    EXPECT_EQ(counts.parked, 1U);
 }
 
 TEST_F(VoiceFramesTest, WhileAVersionChangesClearAndSealedFramesAreTaken) {
