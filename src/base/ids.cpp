@@ -49,6 +49,16 @@ std::optional<std::uint64_t> parse_snowflake(std::string_view text) {
     return value;
 }
 
+std::size_t find_number(std::string_view text, std::string_view digits, std::size_t from) {
+    for (;; ++from) {
+        from = text.find(digits, from);
+        if (from == std::string_view::npos) return from;
+        const std::size_t after = from + digits.size();
+        const bool begins = from == 0 || !is_digit(text[from - 1]);
+        if (begins && (after == text.size() || !is_digit(text[after]))) return from;
+    }
+}
+
 std::optional<SessionId> SessionId::parse(std::string_view text) {
     if (text.empty() || text.size() > kMaxSessionIdLength || !std::ranges::all_of(text, is_session_id_character)) {
         return std::nullopt;

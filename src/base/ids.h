@@ -13,6 +13,9 @@ namespace lestapenna {
 /// `[0-9]{1,20}` that fits 64 bits.
 std::optional<std::uint64_t> parse_snowflake(std::string_view text);
 
+/// Where `text` has the number `digits` as a whole, not inside a longer one; npos: nowhere.
+std::size_t find_number(std::string_view text, std::string_view digits, std::size_t from = 0);
+
 /// A Discord id; ids of different things do not mix. 0 is "nobody".
 template <class Of>
 struct Snowflake {
@@ -36,6 +39,11 @@ class SessionId {
     /// A new ULID; the random part comes from the system's CSPRNG.
     static SessionId make();
     [[nodiscard]] const std::string& text() const { return text_; }
+    /// The last six characters, which people use as its name.
+    [[nodiscard]] std::string_view ending() const {
+        constexpr std::size_t kShown = 6;
+        return std::string_view(text_).substr(text_.size() < kShown ? 0 : text_.size() - kShown);
+    }
     auto operator<=>(const SessionId&) const = default;
 
   private:

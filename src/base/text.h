@@ -1,6 +1,7 @@
 // Text from outside, made fit for a message. Pure; any thread.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,9 @@ namespace lestapenna {
 std::string one_line(std::string_view text, std::size_t max = 4096);
 /// The same in double quotes, cut at 60.
 std::string in_quotes(std::string_view text);
+
+/// At most `most` bytes of UTF-8, no character cut in two.
+std::string_view first_bytes(std::string_view text, std::size_t most);
 
 /// Without what stands in `blanks` at either end.
 std::string_view trimmed(std::string_view text, std::string_view blanks = " \t\r\n");

@@ -56,9 +56,7 @@ std::string closed_door(Language language, const Obstacles& obstacles, ChannelId
 }  // namespace
 
 std::string short_id(const SessionId& session) {
-    constexpr std::size_t kShown = 6;
-    const std::string& whole = session.text();
-    return whole.substr(whole.size() - std::min(whole.size(), kShown));
+    return std::string(session.ending());
 }
 
 // ---- a session begins, goes on, ends

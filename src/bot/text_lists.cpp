@@ -232,7 +232,6 @@ std::string attached(Language language, const Finished& finished) {
 }
 
 std::string no_link(Language language, const Finished& finished, std::uint64_t bytes) {
-    constexpr double kMegabyte = 1024.0 * 1024.0;
     return say(
         language,
         "📼 L'audio è pronto, {0}, ma con {1} MB è troppo grande per Discord e non ho un indirizzo web da cui dartelo. "
@@ -240,7 +239,7 @@ std::string no_link(Language language, const Finished& finished, std::uint64_t b
         "si occupa del bot può impostare `web.public_url`, o prendere il file con `lestapenna master {2}`.",
         "📼 The audio is ready, {0}, but with {1} MB it is too big for Discord and I have no web address to give it to "
         "you from. Whoever runs the bot can set `web.public_url`, or take the file with `lestapenna master {2}`.",
-        title(language, finished), decimal(language, static_cast<double>(bytes) / kMegabyte), finished.session.text());
+        title(language, finished), phrase::megabytes(language, bytes), finished.session.text());
 }
 
 std::string no_audio(Language language, const SessionId& session) {

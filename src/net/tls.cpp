@@ -15,6 +15,7 @@
 
 #include "base/files.h"
 #include "base/free.h"
+#include "base/loopback.h"
 #include "base/text.h"
 #include "net/random.h"
 #include "net/trust_store.h"
@@ -150,10 +151,7 @@ Result<Certificate> make_self_signed(const std::vector<std::string>& names) {
 }
 
 bool Url::loopback() const {
-    boost::system::error_code error;
-    const auto address = boost::asio::ip::make_address(host, error);
-    if (!error) return address.is_loopback();
-    return same_word(host, "localhost");
+    return is_loopback(host);
 }
 
 Result<Url> Url::parse(std::string_view text) {

@@ -208,13 +208,11 @@ Result<Links::Target, BadLink> Links::check(std::string_view target, UnixTime no
 }
 
 std::string master_name(const SessionId& session, UnixTime start) {
-    constexpr std::size_t kShown = 6;
-    const std::string& id = session.text();
     const std::chrono::year_month_day day(std::chrono::floor<std::chrono::days>(start));
     std::array<char, 32> date{};
     std::snprintf(date.data(), date.size(), "%04d-%02u-%02u", static_cast<int>(day.year()),
                   static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
-    return std::string(date.data()) + "-lestapenna-" + id.substr(id.size() - std::min(kShown, id.size())) + ".mp3";
+    return std::string(date.data()).append("-lestapenna-").append(session.ending()).append(".mp3");
 }
 
 }  // namespace lestapenna::store
