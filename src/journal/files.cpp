@@ -1,5 +1,7 @@
 #include "journal/files.h"
 
+#include <cstdio>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -23,6 +25,10 @@ int Files::sync_folder(int fd) {
 
 int Files::remove(const char* path) {
     return ::unlink(path);
+}
+
+int Files::exchange(const char* one, const char* other) {
+    return ::renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
 }
 
 Files& Files::system() {

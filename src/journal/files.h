@@ -23,6 +23,8 @@ class Files {
     /// fsync(2) of a folder
     virtual int sync_folder(int fd);
     virtual int remove(const char* path);
+    /// Two names change places, at once. EINVAL where the file system can not.
+    virtual int exchange(const char* one, const char* other);
 
     static Files& system();
 };

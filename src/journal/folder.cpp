@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "journal/writer.h"
@@ -24,6 +25,14 @@ constexpr milliseconds kLockPause{5};
 
 Fd open_fd(const std::filesystem::path& path, int flags) {
     return Fd(::open(path.c_str(), flags | O_CLOEXEC, 0600));
+}
+
+/// Is `fd` what stands at `path` now? A journal that was written anew (without.h) has another lock.
+bool stands(const Fd& fd, const std::filesystem::path& path) {
+    struct stat ours {};
+    struct stat there {};
+    return ::fstat(fd.get(), &ours) == 0 && ::stat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+           ours.st_dev == there.st_dev;
 }
 
 }  // namespace
@@ -83,6 +92,7 @@ Result<SessionLock> SessionLock::take(const std::filesystem::path& folder) {
         }
         std::this_thread::sleep_for(kLockPause);
     }
+    if (!stands(fd, path)) return take(folder);
     return SessionLock(std::move(fd));
 }
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "audio/opus.h"
+#include "journal/owner.h"
 #include "timeline/placement.h"
 #include "timeline/source.h"
 #include "timeline/timeline.h"
@@ -20,11 +21,6 @@ constexpr std::uint16_t kUsualDuration = 960;  ///< 20 ms, for a payload that is
 constexpr SessionTime::duration kStillUnderWay = seconds{2};
 constexpr std::int64_t kSamplesPerMinute = 60 * kSampleRate;
 
-struct BindingAt {
-    SessionTime at;
-    UserId user;
-};
-
 /// From join to leave.
 struct Presence {
     SessionTime join;
@@ -37,20 +33,11 @@ SessionTime arrival_of(const Arrived& packet) {
 
 struct Ssrc {
     std::vector<Arrived> packets;
-    std::vector<BindingAt> bindings;
+    journal::Owner owner;
 
-    /// The latest binding until then; what came before the first one is the first one's.
-    [[nodiscard]] UserId owner(SessionTime at) const {
-        if (bindings.empty()) return {};
-        auto after = std::upper_bound(bindings.begin(), bindings.end(), at,
-                                      [](SessionTime t, const BindingAt& b) { return t < b.at; });
-        return after == bindings.begin() ? after->user : std::prev(after)->user;
-    }
-    /// A parked packet was opened as that user's whose SSRC it was when it was journaled; one that never opened is of
-    /// whose it was when it came, whoever has the SSRC since.
-    [[nodiscard]] UserId owner(const Arrived& packet) const {
-        const bool opened_late = packet.packet.parked && !packet.packet.undecryptable;
-        return owner(opened_late ? packet.packet.known : arrival_of(packet));
+    [[nodiscard]] UserId owner_of(const Arrived& packet) const {
+        const Observation& o = packet.packet;
+        return owner.of(arrival_of(packet), o.known, o.parked, o.undecryptable);
     }
 
     /// In the order of arrival, whatever had to wait. What was journaled too late for any window that it could touch
@@ -117,9 +104,7 @@ struct Builder::Impl {
         if (!list.empty() && !list.back().leave) list.back().leave = at;
     }
     void add_event(const journal::Binding& binding, SessionTime at) {
-        auto& bindings = ssrcs[binding.ssrc].bindings;
-        const SessionTime from = bindings.empty() ? at : std::max(at, bindings.back().at);
-        if (bindings.empty() || bindings.back().user != binding.user) bindings.push_back({from, binding.user});
+        ssrcs[binding.ssrc].owner.bind(binding.user, at);
     }
     void add_event(const journal::Pause&, SessionTime at) {
         if (!paused) paused = at;
@@ -308,7 +293,7 @@ struct Builder::Impl {
             source.put_in_order();
             std::map<UserId, Share> split;
             for (const Arrived& packet : source.packets) {
-                Share& share = split[source.owner(packet)];
+                Share& share = split[source.owner_of(packet)];
                 share.ssrc = ssrc;
                 share.packets.push_back(packet);
             }
