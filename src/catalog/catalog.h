@@ -198,6 +198,18 @@ struct Transcript {
     bool operator==(const Transcript&) const = default;
 };
 
+/// The report of a session to one address: what was tried, and whether it is sent.
+struct Mail {
+    SessionId session;
+    std::string address{};
+    UnixTime end{};                  ///< of the session, as it is reported: a session that went on has another one
+    UnixTime since{};                ///< of the first attempt
+    int attempts = 0;                ///< begun so far
+    std::string reply{};             ///< what the last attempt brought, in a sentence
+    std::optional<UnixTime> sent{};  ///< when the server took it; nothing: not as far as we know
+    bool operator==(const Mail&) const = default;
+};
+
 /// Work that has to happen. Its row is made together with what makes it necessary, so no kill loses it.
 struct NewJob {
     std::string name;                    ///< who does it: rotation, master, report...
@@ -350,6 +362,14 @@ class Catalog {
     Result<std::map<JobStatus, std::int64_t>> job_counts() const;
     /// Those that wait, run or failed; of one session where one is named.
     Result<std::vector<std::pair<Job, JobStatus>>> open_jobs(const std::optional<SessionId>& session) const;
+
+    // ---- mail
+
+    /// Of a session that must exist; takes the place of the one to this address.
+    Status upsert_mail(const Mail& mail);
+    Result<std::optional<Mail>> mail(const SessionId& session, std::string_view address) const;
+    /// Those that were tried and not sent.
+    Result<std::vector<Mail>> unsent_mails() const;
 
     // ---- nicknames to give back
 

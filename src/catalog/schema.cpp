@@ -178,6 +178,18 @@ CREATE TABLE sweeps (                      -- of retention: what its next one ho
 ALTER TABLE masters ADD COLUMN source TEXT;  -- what it was mixed from: journal, fragments, chunks; null: not known
 UPDATE masters SET source = 'journal' WHERE recipe <> '';
 )sql",
+    R"sql(
+CREATE TABLE mails (                       -- a session's report to one address
+    session_id TEXT NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    address    TEXT NOT NULL,
+    end_time   INTEGER NOT NULL,           -- of the session, as it was reported
+    since      INTEGER NOT NULL,           -- when it was first tried
+    attempts   INTEGER NOT NULL,
+    reply      TEXT NOT NULL,              -- what the last one brought
+    sent       INTEGER,                    -- when the server took it; null: not yet
+    PRIMARY KEY (session_id, address)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 Result<std::int64_t> integer(const Database& database, std::string_view sql) {
