@@ -5,8 +5,6 @@
 #include <cstring>
 #include <string>
 
-#include <mpg123.h>
-
 #include "audio/mp3.h"
 #include "audio/mp3_header.h"
 
@@ -14,21 +12,7 @@ namespace lestapenna::audio {
 
 namespace {
 
-struct Delete {
-    void operator()(mpg123_handle* handle) const noexcept { mpg123_delete(handle); }
-};
-using Handle = std::unique_ptr<mpg123_handle, Delete>;
-
 constexpr long kRate = static_cast<long>(kSampleRate);
-
-Handle new_handle(long add_flags, long remove_flags) {
-    Handle handle(mpg123_new(nullptr, nullptr));  // since 1.27 mpg123 needs no global start
-    assert(handle);
-    mpg123_param(handle.get(), MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT | add_flags, 0);
-    mpg123_param(handle.get(), MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE | remove_flags, 0);
-    mpg123_param(handle.get(), MPG123_RVA, MPG123_RVA_OFF, 0);
-    return handle;
-}
 
 void append(std::vector<float>& pcm, const unsigned char* bytes, std::size_t size) {
     const std::size_t before = pcm.size();
@@ -36,31 +20,23 @@ void append(std::vector<float>& pcm, const unsigned char* bytes, std::size_t siz
     if (size >= sizeof(float)) std::memcpy(pcm.data() + before, bytes, size / sizeof(float) * sizeof(float));
 }
 
-/// Bytes of a frame by its header: MPEG 1 layer III, 48 kHz, CBR; nothing for anything else.
+/// Bytes of a frame by its header: MPEG 1 layer III, 48 kHz; nothing for anything else.
 std::optional<std::size_t> frame_bytes(std::span<const std::uint8_t> frame) {
-    if (frame.size() < 4 || frame[0] != 0xFF || (frame[1] & 0xFE) != 0xFA) return std::nullopt;
-    const std::size_t kbps = kMp3Kbps[frame[2] >> 4];
-    if (kbps == 0 || (frame[2] & 0x0C) != 0x04) return std::nullopt;
-    return kbps * 3;
+    const auto header = parse_mp3_header(frame);
+    if (!header || !header->mpeg1 || header->rate != kRate) return std::nullopt;
+    return header->bytes;
 }
 
 }  // namespace
 
 struct Mp3Decoder::Impl {
     int channels = 1;
-    Handle handle;
+    Mpg123 handle;
 };
 
 Mp3Decoder::Mp3Decoder(int channels) : impl_(std::make_unique<Impl>()) {
-    // Every frame is music, an Info frame too; a frame is decoded once it is whole, without waiting for the next
-    // header.
     impl_->channels = channels;
-    impl_->handle = new_handle(MPG123_IGNORE_INFOFRAME | MPG123_NO_READAHEAD | MPG123_NO_RESYNC, MPG123_GAPLESS);
-    auto* const handle = impl_->handle.get();
-    mpg123_format_none(handle);
-    mpg123_format(handle, kRate, channels == 1 ? MPG123_MONO : MPG123_STEREO, MPG123_ENC_FLOAT_32);
-    [[maybe_unused]] const int error = mpg123_open_feed(handle);
-    assert(error == MPG123_OK);
+    impl_->handle = new_frame_decoder(static_cast<int>(kRate), channels);
 }
 
 Mp3Decoder::Mp3Decoder(Mp3Decoder&&) noexcept = default;
@@ -122,7 +98,7 @@ Error damaged(mpg123_handle* handle) {
 
 Result<Mp3Audio> decode_mp3(std::span<const std::uint8_t> file) {
     Memory memory{file};
-    const Handle owner = new_handle(MPG123_GAPLESS, 0);
+    const Mpg123 owner = new_mpg123(MPG123_GAPLESS, 0);
     auto* const handle = owner.get();
     mpg123_format_none(handle);
     mpg123_format(handle, kRate, MPG123_MONO | MPG123_STEREO, MPG123_ENC_FLOAT_32);

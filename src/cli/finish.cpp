@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "workflows/master.h"
+#include "workflows/rebuild.h"
 
 namespace lestapenna::cli {
 
@@ -46,11 +47,15 @@ Result<Exit> finish(const workflows::Tools& tools, const SessionId& id) {
     auto session = open_session(tools, id);
     if (!session) {
         const auto kind = session.error().kind;
-        const bool no_journal = kind == ErrorKind::not_found || kind == ErrorKind::damaged;
-        const auto finished = no_journal ? workflows::is_finished(tools, id) : Result<bool>(false);
-        if (!finished || !*finished) return session.error();
-        log().warn("{}; all that was made of it is in the store", session.error().message);
-        return kind == ErrorKind::damaged ? Result<Exit>(kDamaged) : exit_of_ledger(tools, id);
+        if (kind != ErrorKind::not_found && kind != ErrorKind::damaged) return session.error();
+        const auto restored = workflows::restore(tools, id);
+        if (!restored && restored.error().kind == ErrorKind::not_found) {
+            return Error{kind, session.error().message + "; " + restored.error().message};
+        }
+        if (!restored) return restored.error();
+        log().warn("{}: what is in the store is used", session.error().message);
+        if (kind == ErrorKind::damaged) return kDamaged;
+        return restored->lost.empty() ? exit_of_ledger(tools, id) : Result<Exit>(kGaps);
     }
     if (auto status = workflows::finish_session(*session); !status) return status.error();
     return exit_of(session->timeline());

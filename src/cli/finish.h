@@ -17,7 +17,8 @@ Exit exit_of(const timeline::Timeline& timeline);
 /// The same of a session that may have lost its journal: then by the ledger in the catalog.
 Result<Exit> exit_of_session(const workflows::Tools& tools, const SessionId& id);
 
-/// Renders whatever is missing of a session. One whose files are all in the store needs no journal for that.
+/// Renders whatever is missing of a session; without its journal it comes back from what is in the store (kGaps where
+/// something is lost).
 Result<Exit> finish(const workflows::Tools& tools, const SessionId& id);
 
 }  // namespace lestapenna::cli

@@ -9,6 +9,7 @@
 #include "workflows/keep_up.h"
 #include "workflows/manifest.h"
 #include "workflows/master.h"
+#include "workflows/rebuild.h"
 #include "workflows/recovery.h"
 
 namespace lestapenna::cli {
@@ -56,13 +57,17 @@ Error again_while_recorded(const workflows::Tools& tools, const SessionId& id, E
     return error;
 }
 
-/// All that an end does; what is finished already is left alone, also when its journal is gone.
+/// All that an end does; what is finished already is left alone. Without its journal it comes back from the store.
 Status finish(const workflows::Tools& tools, const SessionId& id) {
     const auto finished = workflows::is_finished(tools, id);
     if (!finished) return finished.error();
     if (*finished) return workflows::write_manifest(tools, id);  // a kill may have come before it
     auto session = workflows::Session::open(tools, id);
-    return session ? workflows::finish_session(*session) : session.error();
+    if (session) return workflows::finish_session(*session);
+    const auto kind = session.error().kind;
+    if (kind != ErrorKind::not_found && kind != ErrorKind::damaged) return session.error();
+    const auto restored = workflows::restore(tools, id);
+    return restored ? Status(Ok{}) : restored.error();
 }
 
 /// What follows an end: an import's nobody waits for.

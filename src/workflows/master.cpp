@@ -1,14 +1,13 @@
 #include "workflows/master.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "journal/writer.h"
-#include "render/leveled.h"
 #include "workflows/fragment.h"
 #include "workflows/ledger.h"
 #include "workflows/manifest.h"
+#include "workflows/mixdown.h"
 #include "workflows/recipe.h"
 #include "workflows/rotation.h"
 
@@ -16,15 +15,12 @@ namespace lestapenna::workflows {
 
 namespace {
 
-constexpr double kBotsBelowSpeech = 12;  ///< LU
-constexpr double kLeftOut = -std::numeric_limits<double>::infinity();
-
 /// Each fragment's gain in the mix: its own, before the fragment's limiter; bots stand back, or are left out.
 Result<std::vector<double>> mix_gains_db(const Tools& tools, const SessionId& id,
                                          const std::vector<catalog::Recording>& fragments) {
     const auto bots = bots_of(tools, id);
     if (!bots) return bots.error();
-    const double of_bots = tools.config.audio.bots == BotTracks::exclude ? kLeftOut : -kBotsBelowSpeech;
+    const double of_bots = bots_in_mix_db(tools.config);
     std::vector<double> gains;
     gains.reserve(fragments.size());
     for (const auto& fragment : fragments) {
@@ -38,6 +34,12 @@ bool heard(double gain_db) {
 }
 
 }  // namespace
+
+Result<bool> is_mixed(const Tools& tools, const SessionId& id, const std::vector<catalog::Recording>& fragments) {
+    const auto gains = mix_gains_db(tools, id, fragments);
+    if (!gains) return gains.error();
+    return std::ranges::any_of(*gains, heard);
+}
 
 double master_target(LoudnessPreset preset) {
     switch (preset) {
@@ -58,7 +60,6 @@ Status make_master(Session& session) {
     const store::Key key = store::key(store::MasterKey{session.id()});
     catalog::Master row{session.id(), key.text()};
     const Samples length = session.timeline().end().time_since_epoch();
-    row.duration = std::chrono::floor<milliseconds>(length);
     row.source = catalog::MasterSource::journal;
     const double target = master_target(tools.config.audio.loudness);
     const auto gains = mix_gains_db(tools, session.id(), *fragments);
@@ -69,6 +70,7 @@ Status make_master(Session& session) {
     const auto before = tools.catalog.master(session.id());
     if (!before) return before.error();
     if (*before) {
+        if ((*before)->expired) return Ok{};
         const auto there = session.up_to_date(key.text(), (*before)->recipe, row.recipe);
         if (!there) return there.error();
         if (*there) return Ok{};
@@ -81,28 +83,9 @@ Status make_master(Session& session) {
     for (const render::DecodedConnection& one : **decoded) {
         by_connection.push_back(gain_of[fragment_key(session, one.connection()).text()]);
     }
-    render::LeveledFile file;
     const auto path = session.scratch(key.filename());
     if (!path) return path.error();
-    file.path = *path;
-    file.format = audio::kMasterMp3;
-    file.length = length;
-    file.source = render::mix(**decoded, by_connection);
-    file.target_lufs = target;
-    file.limiter_db = -1.5;  // 128 kbit/s overshoots by 0.23 dB at most (loudness.md section 6)
-    const auto heard = render::measure_source(file.source, file.format.channels, length, tools.work);
-    if (!heard) return heard.error();
-    file.fixed_gain = !heard->lufs;
-    file.gain_db = heard->lufs ? target - *heard->lufs : 0;
-    std::vector<render::LeveledFile> files{std::move(file)};
-    if (auto status = render::make_leveled(files, tools.work); !status) return status;
-    // A master without a recipe is made again: that is what a kill between file and row leaves.
-    if (auto status = tools.catalog.set_master({session.id(), key.text()}); !status) return status;
-    const auto kept = session.keep(files[0].path, key);
-    if (!kept) return kept.error();
-    row.content = *kept;
-    row.levels = {files[0].measured.lufs, files[0].measured.true_peak_db};
-    return tools.catalog.set_master(row);
+    return make_mixdown(tools, *path, render::mix(**decoded, by_connection), length, std::move(row));
 }
 
 Result<bool> is_finished(const Tools& tools, const SessionId& id) {
@@ -114,13 +97,12 @@ Result<bool> is_finished(const Tools& tools, const SessionId& id) {
     if (!fragments) return fragments.error();
     const auto master = tools.catalog.master(id);
     if (!master) return master.error();
-    const auto gains = mix_gains_db(tools, id, *fragments);
-    if (!gains) return gains.error();
-    const bool mixed = std::ranges::any_of(*gains, heard);
-    if (session->status != catalog::SessionStatus::complete || (!*master && mixed)) return false;
+    const auto mixed = is_mixed(tools, id, *fragments);
+    if (!mixed) return mixed.error();
+    if (session->status != catalog::SessionStatus::complete || (!*master && *mixed)) return false;
 
     std::vector<std::string> keys;
-    if (*master) keys.push_back((*master)->key);
+    if (*master && !(*master)->expired) keys.push_back((*master)->key);
     const auto expect = [&keys](const auto& row) {
         if (row.status != catalog::FileStatus::expired) keys.push_back(row.key);
     };

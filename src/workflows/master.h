@@ -11,8 +11,11 @@ namespace lestapenna::workflows {
 /// before its journal was damaged stays as it is.
 Status finish_session(Session& session);
 
-/// Was the session finished, and is all that was made of it still in the store?
+/// Was the session finished, and is all that was made of it still in the store, but for what retention has removed?
 Result<bool> is_finished(const Tools& tools, const SessionId& id);
+
+/// Is anybody of these fragments to be heard in a master? Not where all are music that is left out.
+Result<bool> is_mixed(const Tools& tools, const SessionId& id, const std::vector<catalog::Recording>& fragments);
 
 /// The master alone; the fragments must be there, because their gains balance the mix.
 Status make_master(Session& session);

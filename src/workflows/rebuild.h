@@ -1,4 +1,4 @@
-// A session without its journal: everything comes back from the store (docs/architecture.md section 7 "Sources by
+// A session without its journal: what is lost comes back from the store (docs/architecture.md section 7, "Sources by
 // preference"). A master is mixed from the fragments, each as loud as it is, and where one is gone from the chunks of
 // its connection, balanced anew; positions are those of the files' names and samples, nothing accumulates.
 //
@@ -6,7 +6,6 @@
 // Thread: one at a time per session.
 #pragma once
 
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,8 +15,9 @@
 namespace lestapenna::workflows {
 
 struct Rebuilt {
-    /// The poorest that was used: chunks, if any fragment was not there.
-    catalog::MasterSource source = catalog::MasterSource::fragments;
+    /// What the master is mixed from; the poorest that was used: chunks, if any fragment was not there. Nothing: not
+    /// known, or there is none.
+    std::optional<catalog::MasterSource> source{};
     /// A sentence for each file that should be there and is not, or is damaged, and has no substitute. What retention
     /// removed (catalog::FileStatus::expired) is no loss.
     std::vector<std::string> lost{};
@@ -28,15 +28,9 @@ struct Rebuilt {
 /// nothing to mix, with what is missing; locked while another process makes files of this session.
 Result<Rebuilt> rebuild_master(const Tools& tools, const SessionId& id, const std::set<UserId>& without = {});
 
-/// What was done to have all of a session, and of what.
-struct Brought {
-    std::optional<Rebuilt> rebuilt{};    ///< nothing: its journal was read, or all was there
-    std::optional<Session> journaled{};  ///< its journal, where it was read
-};
-/// What an end, $scarica and `master` do: nothing when all that was made is in the store and there is no journal, else
-/// all of it from the journal, else the master alone from the store. On return the session is complete and has its
-/// manifest. Errors: those of Session::open() and finish_session(); not_found or damaged (the journal's) when there is
-/// nothing in the store either.
-Result<Brought> bring(const Tools& tools, const SessionId& id);
+/// What an end, $scarica and `master` do when Session::open() found no journal, or nothing readable in it: a master
+/// that is there stays, else it is rebuilt. On return the session is complete and has its manifest. Errors: those of
+/// rebuild_master().
+Result<Rebuilt> restore(const Tools& tools, const SessionId& id);
 
 }  // namespace lestapenna::workflows

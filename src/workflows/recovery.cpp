@@ -14,6 +14,7 @@
 #include "workflows/job_names.h"
 #include "workflows/manifest.h"
 #include "workflows/master.h"
+#include "workflows/rebuild.h"
 
 namespace lestapenna::workflows {
 
@@ -115,12 +116,12 @@ Result<std::optional<Orphan>> look_at(const Tools& tools, const SessionId& id, s
     return std::optional(Orphan{std::move(*row), *in_hand});
 }
 
-/// Its journal can not be read: what was finished stays, all else is lost.
-Status give_up(const Tools& tools, const SessionId& id, const Error& why) {
-    const auto finished = is_finished(tools, id);
-    if (!finished) return finished.error();
-    if (*finished) return Ok{};
-    log().warn("session {} has failed: {}", id.text(), why.message);
+/// There is nothing in its journal: what the store has is brought back, without that it has failed.
+Status do_without_journal(const Tools& tools, const SessionId& id, const Error& why) {
+    const auto restored = restore(tools, id);
+    if (restored) return Ok{};
+    if (restored.error().kind != ErrorKind::not_found) return restored.error();
+    log().warn("session {} has failed: {}; {}", id.text(), why.message, restored.error().message);
     return tools.catalog.set_status(id, SessionStatus::failed);
 }
 
@@ -168,7 +169,8 @@ Status finish_orphan(const Tools& tools, journal::Committer& committer, const Se
     if (!row) return row.error();
     if (journal::is_locked(journal_folder(tools.config, id))) return recorded_error(id);
     const auto journal = journal::read_unfinished(journal_folder(tools.config, id));
-    if (!journal) return nothing_readable(journal.error()) ? give_up(tools, id, journal.error()) : journal.error();
+    if (!journal)
+        return nothing_readable(journal.error()) ? do_without_journal(tools, id, journal.error()) : journal.error();
     if (!journal->ended) {
         const auto root = journal_root(tools.config);
         if (auto closed = journal::close_connections(committer, root, *journal); !closed) return closed;
@@ -176,7 +178,7 @@ Status finish_orphan(const Tools& tools, journal::Committer& committer, const Se
     auto session = Session::open(tools, id);
     if (!session) return session.error();
     if (session->timeline().connections.empty() && session->timeline().damages.empty()) {
-        return give_up(tools, id, {ErrorKind::failed, "nobody was heard in it"});
+        return do_without_journal(tools, id, {ErrorKind::failed, "nobody was heard in it"});
     }
     return finish_session(*session);
 }

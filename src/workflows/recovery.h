@@ -25,8 +25,8 @@ Result<std::vector<Orphan>> find_orphans(const Tools& tools);
 std::optional<journal::Unfinished> to_go_on(const Tools& tools, const SessionId& id);
 
 /// Finishes one: closes its connections in the journal, then does all that an end does. Idempotent. One that has no
-/// journal, or nothing in it, is failed, which is no error; what was complete stays so. Errors: locked while it is
-/// being recorded; what a disk or store says.
+/// journal, or nothing in it, comes back from what the store has of it (workflows/rebuild.h); where that is nothing, it
+/// is failed, which is no error. Errors: locked while it is being recorded; what a disk or store says.
 Status finish_orphan(const Tools& tools, journal::Committer& committer, const SessionId& id);
 
 }  // namespace lestapenna::workflows

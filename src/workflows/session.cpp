@@ -33,9 +33,7 @@ Result<bool> in_store(const Tools& tools, const std::string& text) {
     return found->has_value();
 }
 
-namespace {
-
-/// By pieces: a fragment of four hours is 115 MB.
+// By pieces: a fragment of four hours is 115 MB.
 Result<catalog::Content> content_of(const std::filesystem::path& file) {
     const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return io_error("open", file, errno);
@@ -54,7 +52,14 @@ Result<catalog::Content> content_of(const std::filesystem::path& file) {
     return content;
 }
 
-}  // namespace
+Result<catalog::Content> keep_file(const Tools& tools, const std::filesystem::path& file, const store::Key& key) {
+    auto content = content_of(file);
+    if (!content) return content;
+    const Status put = tools.store.put(file, key);
+    std::error_code ignored;  // a leftover in the cache costs space, not audio
+    std::filesystem::remove(file, ignored);
+    return put ? content : put.error();
+}
 
 Session::Session(Tools tools, SessionId id, timeline::Timeline timeline, WhileRecording recorded)
     : tools_(std::move(tools)),
@@ -103,12 +108,7 @@ Result<std::filesystem::path> Session::scratch(const std::string& name) {
 }
 
 Result<catalog::Content> Session::keep(const std::filesystem::path& file, const store::Key& key) {
-    auto content = content_of(file);
-    if (!content) return content;
-    const Status put = tools_.store.put(file, key);
-    std::error_code ignored;  // a leftover in the cache costs space, not audio
-    std::filesystem::remove(file, ignored);
-    return put ? content : put.error();
+    return keep_file(tools_, file, key);
 }
 
 }  // namespace lestapenna::workflows

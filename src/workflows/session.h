@@ -40,6 +40,12 @@ Error recorded_error(const SessionId& id);
 /// Whether the store still holds `key`, as the catalog says it should.
 Result<bool> in_store(const Tools& tools, const std::string& key);
 
+/// How long a file of this machine is, and its SHA-256.
+Result<catalog::Content> content_of(const std::filesystem::path& file);
+
+/// Puts a finished file into the store and removes it here; what it was is for its row.
+Result<catalog::Content> keep_file(const Tools& tools, const std::filesystem::path& file, const store::Key& key);
+
 /// What to do with a session that is being recorded: who changes it refuses, who only reads it takes what is there.
 enum class WhileRecording { refuse, read };
 
@@ -61,7 +67,7 @@ class Session {
     Result<bool> up_to_date(const std::string& key, const std::string& made_by, const std::string& today);
     /// A name for a file in the making. Errors: locked while another process makes this session's files.
     Result<std::filesystem::path> scratch(const std::string& name);
-    /// Puts a finished file into the store and removes it here; what it was is for its row.
+    /// keep_file().
     Result<catalog::Content> keep(const std::filesystem::path& file, const store::Key& key);
 
   private:
