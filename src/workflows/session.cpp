@@ -102,6 +102,12 @@ Result<std::filesystem::path> Session::scratch(const std::string& name) {
     if (!scratch_) {
         auto taken = Scratch::take(tools_.config.data.dir / "cache", id_);
         if (!taken) return taken.error();
+        // While we waited a person may have been forgotten (journal/without.h), or a sweep may have come by.
+        std::error_code gone;
+        if (!timeline_->segments.empty() && !std::filesystem::exists(timeline_->segments.front().path, gone)) {
+            return Error{ErrorKind::locked,
+                         "the journal of session " + id_.text() + " was written anew meanwhile: try again"};
+        }
         scratch_.emplace(std::move(*taken));
     }
     return *scratch_ / name;
