@@ -2,12 +2,15 @@
 // one loop. What the bot heard is compared with what the player's socket really took.
 #pragma once
 
+#include <cctype>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "discord/gateway.h"
 #include "discord/guilds.h"
@@ -86,5 +89,13 @@ class VoiceTable : public discord::Listener {
 
 /// A sentence for a table of what happened: "resumed", "rejoined (session 2)", "over: ...".
 std::string describe(const std::vector<discord::VoiceEvent>& events, std::size_t from);
+
+/// The name of a row with a `name` of its own, as GoogleTest wants it.
+template <class Case>
+std::string case_name(const ::testing::TestParamInfo<Case>& info) {
+    std::string name;
+    for (const char c : info.param.name) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+    return name;
+}
 
 }  // namespace lestapenna::test
