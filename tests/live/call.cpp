@@ -105,11 +105,10 @@ std::size_t Participant::heard_of(const Participant& other, std::size_t from) co
 
 // ---- the call
 
-Call::Call(const sandbox::DeliveryOptions& delivery) : certificate_(net::make_self_signed({"127.0.0.1"}).value()) {
+Call::Call() : certificate_(net::make_self_signed({"127.0.0.1"}).value()) {
     sandbox::VoiceServerOptions options;
     options.modes = {discord::TransportMode::aes256_gcm};
     server = sandbox::VoiceServer::start(loop, certificate_, options).value();
-    server->set_delivery(delivery);
     net::spawn(loop, talk(this, alive_));
 }
 
@@ -190,6 +189,11 @@ testing::AssertionResult Call::together(const std::vector<Participant*>& all, Ch
         if (const auto read = read_all(all); !read) return read;
     } while (!in_one_group(all, channel));
     return testing::AssertionSuccess();
+}
+
+testing::AssertionResult Call::meet(const std::vector<Participant*>& all) {
+    for (Participant* const one : all) one->join(kTavern);
+    return together(all);
 }
 
 testing::AssertionResult Call::heard_all(const Participant& listener, const Participant& speaker, std::size_t from) {

@@ -76,7 +76,7 @@ class Participant : public discord::Listener {
 
 class Call {
   public:
-    explicit Call(const sandbox::DeliveryOptions& delivery = {});
+    Call();
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -90,6 +90,8 @@ class Call {
     /// told of a new epoch a moment later than a newcomer says a frame more with the key before, which that one can not
     /// open), and has media forwarded to it (which a newcomer has a quarter of a second after its key, at the latest).
     [[nodiscard]] testing::AssertionResult together(const std::vector<Participant*>& all, ChannelId channel = kTavern);
+    /// They join, until they are together.
+    [[nodiscard]] testing::AssertionResult meet(const std::vector<Participant*>& all);
     /// Everybody talks until all others have heard 10 frames more of it.
     [[nodiscard]] testing::AssertionResult all_hear_each_other(const std::vector<Participant*>& all);
     /// All that `speaker` has said, from its frame number `from` on. That must be where both are in one group, as the

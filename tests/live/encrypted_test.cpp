@@ -2,7 +2,8 @@
 // nothing that could have been opened is lost, whatever happens to the group.
 #include <algorithm>
 #include <map>
-#include <memory>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -14,48 +15,52 @@ namespace {
 using discord::Closed;
 using sandbox::Misbehaviour;
 
-TEST(Encrypted, TwoHearEachOther) {
-    for (const bool transition_zero : {false, true}) {
-        SCOPED_TRACE(transition_zero);
-        Call call({.first_transition_zero = transition_zero});
-        Participant& anna = call.add(1);
-        Participant& bruno = call.add(2);
-        anna.join(kTavern);
-        ASSERT_TRUE(call.until([&] { return anna.voice().connected(); }));
-        EXPECT_FALSE(anna.voice().may_speak()) << "alone there is nobody to hear it";
-        EXPECT_FALSE(anna.voice().send(0, std::vector<std::uint8_t>{1, 2, 3})) << "never plain";
-        EXPECT_TRUE(anna.voice().send(0, std::vector<std::uint8_t>{0xF8, 0xFF, 0xFE})) << "but silence";
-        bruno.join(kTavern);
-        ASSERT_TRUE(call.together({&anna, &bruno}));
-        EXPECT_EQ(anna.encryption().privacy_code.size(), 30U);
-        ASSERT_TRUE(call.all_hear_each_other({&anna, &bruno}));
-        for (Participant* const one : {&anna, &bruno}) {
-            EXPECT_EQ(one->closed_packets, 0U);
-            EXPECT_EQ(one->counts().recoveries, 0U);
-            EXPECT_EQ(one->counts().refused_messages, 0U);
-            EXPECT_EQ(one->counts().epochs, 1U);
-            EXPECT_EQ(one->counts().transitions, 1U);
-        }
-    }
-}
-
-TEST(Encrypted, OthersComeAndGoAndNobodyMissesAFrame) {
+/// Three whom a call is for; none of them is in it yet.
+class Encrypted : public testing::Test {
+  protected:
     Call call;
     Participant& anna = call.add(1);
     Participant& bruno = call.add(2);
+    Participant& carla = call.add(3);
+};
+
+class FirstGroup : public Encrypted, public testing::WithParamInterface<bool> {};
+
+TEST_P(FirstGroup, TwoHearEachOther) {
+    call.server->set_delivery({.first_transition_zero = GetParam()});
     anna.join(kTavern);
+    ASSERT_TRUE(call.until([&] { return anna.voice().connected(); }));
+    EXPECT_FALSE(anna.voice().may_speak()) << "alone there is nobody to hear it";
+    EXPECT_FALSE(anna.voice().send(0, std::vector<std::uint8_t>{1, 2, 3})) << "never plain";
+    EXPECT_TRUE(anna.voice().send(0, std::vector<std::uint8_t>{0xF8, 0xFF, 0xFE})) << "but silence";
     bruno.join(kTavern);
     ASSERT_TRUE(call.together({&anna, &bruno}));
+    EXPECT_EQ(anna.encryption().privacy_code.size(), 30U);
+    ASSERT_TRUE(call.all_hear_each_other({&anna, &bruno}));
+    for (Participant* const one : {&anna, &bruno}) {
+        EXPECT_EQ(one->closed_packets, 0U);
+        EXPECT_EQ(one->counts().recoveries, 0U);
+        EXPECT_EQ(one->counts().refused_messages, 0U);
+        EXPECT_EQ(one->counts().epochs, 1U);
+        EXPECT_EQ(one->counts().transitions, 1U);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Encrypted, FirstGroup, testing::Bool(),
+                         [](const auto& of) { return std::string(of.param ? "at_once" : "announced"); });
+
+TEST_F(Encrypted, OthersComeAndGoAndNobodyMissesAFrame) {
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     anna.talks = bruno.talks = true;
     std::string code = anna.encryption().privacy_code;
     for (int round = 0; round < 4; ++round) {
-        Participant& carla = call.add(10 + round);
-        carla.join(kTavern);
-        ASSERT_TRUE(call.together({&anna, &bruno, &carla})) << round;
+        Participant& guest = call.add(10 + round);
+        guest.join(kTavern);
+        ASSERT_TRUE(call.together({&anna, &bruno, &guest})) << round;
         EXPECT_NE(anna.encryption().privacy_code, code) << "another epoch";
         code = anna.encryption().privacy_code;
-        ASSERT_TRUE(call.all_hear_each_other({&anna, &bruno, &carla})) << round;
-        carla.leave();
+        ASSERT_TRUE(call.all_hear_each_other({&anna, &bruno, &guest})) << round;
+        guest.leave();
         ASSERT_TRUE(call.until([&] { return anna.encryption().privacy_code != code; }));
         ASSERT_TRUE(call.together({&anna, &bruno}));
         code = anna.encryption().privacy_code;
@@ -67,14 +72,8 @@ TEST(Encrypted, OthersComeAndGoAndNobodyMissesAFrame) {
     EXPECT_GE(anna.counts().epochs, 9U);
 }
 
-TEST(Encrypted, AResumeInTheMiddleOfATransition) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    Participant& carla = call.add(3);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+TEST_F(Encrypted, AResumeInTheMiddleOfATransition) {
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     anna.talks = bruno.talks = true;
     carla.join(kTavern);
     const std::uint64_t proposals = call.delivery().counts().proposals;
@@ -94,103 +93,83 @@ TEST(Encrypted, AResumeInTheMiddleOfATransition) {
 
 // ---- TCP is cut by what is said to the group: the server may have heard it, and may not
 
-class Cut : public testing::TestWithParam<bool> {
+class Cut : public Encrypted, public testing::WithParamInterface<bool> {
   protected:
     [[nodiscard]] static bool heard() { return GetParam(); }
-    void cut(const Participant& whom, int op) { call_->server->cut_at(kCallGuild, whom.user(), op, heard()); }
-    void begin(const sandbox::DeliveryOptions& delivery = {}) {
-        call_ = std::make_unique<Call>(delivery);
-        anna_ = &call_->add(1);
-        bruno_ = &call_->add(2);
-        carla_ = &call_->add(3);
-    }
-    [[nodiscard]] testing::AssertionResult two_together() {
-        anna_->join(kTavern);
-        bruno_->join(kTavern);
-        const auto met = call_->together({anna_, bruno_});
-        anna_->talks = bruno_->talks = true;
+    void cut(const Participant& whom, int op) { call.server->cut_at(kCallGuild, whom.user(), op, heard()); }
+    [[nodiscard]] testing::AssertionResult two_talk() {
+        const auto met = call.meet({&anna, &bruno});
+        anna.talks = bruno.talks = true;
         return met;
     }
     void expect_all_together(const Participant& resumed) {
-        ASSERT_TRUE(call_->until([&] { return resumed.counts().resumes > 0; }));
-        const std::vector all{anna_, bruno_, carla_};
-        ASSERT_TRUE(call_->together(all));
-        ASSERT_TRUE(call_->all_hear_each_other(all));
+        ASSERT_TRUE(call.until([&] { return resumed.counts().resumes > 0; }));
+        const std::vector all{&anna, &bruno, &carla};
+        ASSERT_TRUE(call.together(all));
+        ASSERT_TRUE(call.all_hear_each_other(all));
         for (Participant* const one : all) {
             one->talks = false;
             EXPECT_EQ(one->counts().resumes, one == &resumed ? 1U : 0U);
             EXPECT_EQ(one->counts().rejoins, 0U);
         }
     }
-
-    std::unique_ptr<Call> call_;
-    Participant* anna_ = nullptr;
-    Participant* bruno_ = nullptr;
-    Participant* carla_ = nullptr;
 };
 
 TEST_P(Cut, AKeyPackageGetsThere) {
-    begin();
-    ASSERT_TRUE(two_together());
-    cut(*carla_, 26);
-    carla_->join(kTavern);
-    expect_all_together(*carla_);
-    EXPECT_TRUE(call_->heard_all(*anna_, *bruno_));
-    EXPECT_TRUE(call_->heard_all(*bruno_, *anna_));
-    EXPECT_TRUE(call_->heard_all(*anna_, *carla_));
+    ASSERT_TRUE(two_talk());
+    cut(carla, 26);
+    carla.join(kTavern);
+    expect_all_together(carla);
+    EXPECT_TRUE(call.heard_all(anna, bruno));
+    EXPECT_TRUE(call.heard_all(bruno, anna));
+    EXPECT_TRUE(call.heard_all(anna, carla));
 }
 
 TEST_P(Cut, TheOnlyCommitGetsThere) {
-    begin({.ready_within = seconds(20)});
-    ASSERT_TRUE(two_together());
+    call.server->set_delivery({.ready_within = seconds(20)});
+    ASSERT_TRUE(two_talk());
     // Anna is asked first and cut off before hers is heard; so it depends on Bruno's.
-    call_->server->cut_at(kCallGuild, anna_->user(), 28, false);
-    cut(*bruno_, 28);
-    carla_->join(kTavern);
-    ASSERT_TRUE(call_->until([&] { return anna_->counts().resumes + bruno_->counts().resumes == 2; }));
-    ASSERT_TRUE(call_->together({anna_, bruno_, carla_}));
-    ASSERT_TRUE(call_->all_hear_each_other({anna_, bruno_, carla_}));
-    anna_->talks = bruno_->talks = false;
-    EXPECT_TRUE(call_->heard_all(*anna_, *bruno_));
-    EXPECT_TRUE(call_->heard_all(*bruno_, *anna_));
-    EXPECT_EQ(anna_->counts().recoveries + bruno_->counts().recoveries, 0U);
-    EXPECT_EQ(anna_->counts().rejoins + bruno_->counts().rejoins, 0U);
+    call.server->cut_at(kCallGuild, anna.user(), 28, false);
+    cut(bruno, 28);
+    carla.join(kTavern);
+    ASSERT_TRUE(call.until([&] { return anna.counts().resumes + bruno.counts().resumes == 2; }));
+    ASSERT_TRUE(call.together({&anna, &bruno, &carla}));
+    ASSERT_TRUE(call.all_hear_each_other({&anna, &bruno, &carla}));
+    anna.talks = bruno.talks = false;
+    EXPECT_TRUE(call.heard_all(anna, bruno));
+    EXPECT_TRUE(call.heard_all(bruno, anna));
+    EXPECT_EQ(anna.counts().recoveries + bruno.counts().recoveries, 0U);
+    EXPECT_EQ(anna.counts().rejoins + bruno.counts().rejoins, 0U);
 }
 
 TEST_P(Cut, ThatItIsReadyGetsThere) {
-    begin({.ready_within = seconds(20)});
-    ASSERT_TRUE(two_together());
-    cut(*bruno_, 23);
-    carla_->join(kTavern);
-    expect_all_together(*bruno_);
-    EXPECT_TRUE(call_->heard_all(*anna_, *bruno_));
-    EXPECT_TRUE(call_->heard_all(*bruno_, *anna_));
-    EXPECT_EQ(call_->delivery().counts().timeouts, 0U);
-    EXPECT_EQ(bruno_->counts().recoveries, 0U);
+    call.server->set_delivery({.ready_within = seconds(20)});
+    ASSERT_TRUE(two_talk());
+    cut(bruno, 23);
+    carla.join(kTavern);
+    expect_all_together(bruno);
+    EXPECT_TRUE(call.heard_all(anna, bruno));
+    EXPECT_TRUE(call.heard_all(bruno, anna));
+    EXPECT_EQ(call.delivery().counts().timeouts, 0U);
+    EXPECT_EQ(bruno.counts().recoveries, 0U);
 }
 
 TEST_P(Cut, ThatItCouldNotFollowGetsThere) {
-    begin();
-    ASSERT_TRUE(two_together());
-    call_->delivery().misbehave(bruno_->user(), Misbehaviour::spoiled_commit);
-    cut(*bruno_, 31);
-    carla_->join(kTavern);
-    expect_all_together(*bruno_);
-    EXPECT_TRUE(call_->heard_all(*anna_, *bruno_)) << "his old key is good for 10 s";
-    EXPECT_TRUE(call_->heard_all(*anna_, *carla_));
-    EXPECT_GE(bruno_->counts().recoveries, 1U);
+    ASSERT_TRUE(two_talk());
+    call.delivery().misbehave(bruno.user(), Misbehaviour::spoiled_commit);
+    cut(bruno, 31);
+    carla.join(kTavern);
+    expect_all_together(bruno);
+    EXPECT_TRUE(call.heard_all(anna, bruno)) << "his old key is good for 10 s";
+    EXPECT_TRUE(call.heard_all(anna, carla));
+    EXPECT_GE(bruno.counts().recoveries, 1U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Encrypted, Cut, testing::Bool(),
                          [](const auto& of) { return std::string(of.param ? "heard" : "lost"); });
 
-TEST(Encrypted, AfterARejoinItIsAMemberAgain) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+TEST_F(Encrypted, AfterARejoinItIsAMemberAgain) {
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     call.server->close(kCallGuild, bruno.user(), 4006);
     ASSERT_TRUE(call.until([&] { return bruno.connections() == 2; }));
     EXPECT_FALSE(bruno.encryption().encrypted) << "not in the group of before";
@@ -198,13 +177,8 @@ TEST(Encrypted, AfterARejoinItIsAMemberAgain) {
     EXPECT_TRUE(call.all_hear_each_other({&anna, &bruno}));
 }
 
-TEST(Encrypted, AnotherChannelIsAnotherGroup) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+TEST_F(Encrypted, AnotherChannelIsAnotherGroup) {
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     const std::string code = anna.encryption().privacy_code;
     anna.join(kCrypt);
     bruno.join(kCrypt);
@@ -214,14 +188,10 @@ TEST(Encrypted, AnotherChannelIsAnotherGroup) {
     EXPECT_TRUE(call.all_hear_each_other({&anna, &bruno}));
 }
 
-TEST(Encrypted, WhoKnowsNothingOfItMakesTheCallClearForAsLongAsItStays) {
-    Call call({.plain_clients = true});
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    Participant& old = call.add(3, 0);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+TEST_F(Encrypted, WhoKnowsNothingOfItMakesTheCallClearForAsLongAsItStays) {
+    call.server->set_delivery({.plain_clients = true});
+    Participant& old = call.add(4, 0);
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     anna.talks = true;
     old.join(kTavern);
     ASSERT_TRUE(call.until([&] { return !anna.encryption().encrypted && !bruno.encryption().encrypted; }));
@@ -243,14 +213,9 @@ void say_whose_ssrc(Call& call, const Participant& to, std::uint32_t ssrc, const
     call.server->send_raw(kCallGuild, to.user(), op5, false);
 }
 
-TEST(Encrypted, AnSsrcThatNobodyAnnouncedIsOpenedButNobodysUntilItIs) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
+TEST_F(Encrypted, AnSsrcThatNobodyAnnouncedIsOpenedButNobodysUntilItIs) {
     call.server->speaking_news(anna.user(), sandbox::SpeakingNews::never);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     bruno.talks = true;
     call.pass(seconds(3));
     EXPECT_GE(anna.counts().parked, 1U);
@@ -261,13 +226,8 @@ TEST(Encrypted, AnSsrcThatNobodyAnnouncedIsOpenedButNobodysUntilItIs) {
     EXPECT_TRUE(call.heard_all(anna, bruno));
 }
 
-TEST(Encrypted, ALieAboutAnSsrcRecordsNothingUnderAnotherName) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    Participant& carla = call.add(3);
-    for (Participant* const one : {&anna, &bruno, &carla}) one->join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno, &carla}));
+TEST_F(Encrypted, ALieAboutAnSsrcRecordsNothingUnderAnotherName) {
+    ASSERT_TRUE(call.meet({&anna, &bruno, &carla}));
     call.server->speaking_news(anna.user(), sandbox::SpeakingNews::never);
     say_whose_ssrc(call, anna, bruno.ssrc(), carla);
     bruno.talks = true;
@@ -280,14 +240,8 @@ TEST(Encrypted, ALieAboutAnSsrcRecordsNothingUnderAnotherName) {
     EXPECT_EQ(anna.counts().recoveries, 0U) << "nothing is wrong with our keys";
 }
 
-TEST(Encrypted, WhoHasMissedACommitLearnsOfItFromTheNewcomerAlone) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    Participant& carla = call.add(3);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+TEST_F(Encrypted, WhoHasMissedACommitLearnsOfItFromTheNewcomerAlone) {
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     call.delivery().misbehave(bruno.user(), Misbehaviour::withheld_commit);
     carla.join(kTavern);
     ASSERT_TRUE(call.until([&] { return carla.voice().may_speak(); }));
@@ -297,13 +251,8 @@ TEST(Encrypted, WhoHasMissedACommitLearnsOfItFromTheNewcomerAlone) {
     EXPECT_TRUE(call.all_hear_each_other({&anna, &bruno, &carla}));
 }
 
-TEST(Encrypted, PlainFramesAndCopiesAreNotHeard) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+TEST_F(Encrypted, PlainFramesAndCopiesAreNotHeard) {
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     ASSERT_TRUE(call.all_hear_each_other({&anna, &bruno}));
     std::vector<std::uint8_t> clear;
     rtp::write({.marker = false, .payload_type = 120, .seq = 60'000, .timestamp = 1, .ssrc = bruno.ssrc()}, {}, clear);
@@ -315,13 +264,8 @@ TEST(Encrypted, PlainFramesAndCopiesAreNotHeard) {
     EXPECT_EQ(anna.closed_packets, 20U);
 }
 
-TEST(Encrypted, GarbageUnderAMembersNameIsBoundedAndHurtsNobodyElse) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    Participant& carla = call.add(3);
-    for (Participant* const one : {&anna, &bruno, &carla}) one->join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno, &carla}));
+TEST_F(Encrypted, GarbageUnderAMembersNameIsBoundedAndHurtsNobodyElse) {
+    ASSERT_TRUE(call.meet({&anna, &bruno, &carla}));
     ASSERT_TRUE(call.all_hear_each_other({&anna, &bruno, &carla}));
     std::vector<std::uint8_t> clear;
     rtp::write({.marker = false, .payload_type = 120, .seq = 60'000, .timestamp = 1, .ssrc = carla.ssrc()}, {}, clear);
@@ -359,16 +303,10 @@ struct Trouble {
     bool towards_newcomer;
     bool recovery;  ///< it is out of the group until it has said so
 };
-class Misbehaving : public testing::TestWithParam<Trouble> {};
+class Misbehaving : public Encrypted, public testing::WithParamInterface<Trouble> {};
 
 TEST_P(Misbehaving, InTheEndEverybodyHearsEverybody) {
-    Call call;
-    Participant& anna = call.add(1);
-    Participant& bruno = call.add(2);
-    Participant& carla = call.add(3);
-    anna.join(kTavern);
-    bruno.join(kTavern);
-    ASSERT_TRUE(call.together({&anna, &bruno}));
+    ASSERT_TRUE(call.meet({&anna, &bruno}));
     anna.talks = bruno.talks = true;
     call.delivery().misbehave((GetParam().towards_newcomer ? carla : bruno).user(), GetParam().how);
     carla.join(kTavern);
