@@ -1,22 +1,17 @@
 #include "workflows/manifest.h"
 
-#include <array>
-#include <limits>
 #include <map>
 
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "journal/record.h"
 
 namespace lestapenna::workflows {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr int kVersion = 1;
-// Fifty people for a day are 4 MB.
-constexpr std::size_t kLargest = std::size_t{64} << 20;
 
 std::int64_t unix_ms(UnixTime time) {
     return time.time_since_epoch().count();
@@ -33,13 +28,49 @@ Json or_null(const std::optional<UnixTime>& time) {
     return time ? Json(unix_ms(*time)) : Json(nullptr);
 }
 
-Json file(const std::string& key, const catalog::Content& content, UnixTime start,
-          const std::optional<milliseconds>& duration) {
-    return {{"key", key},
-            {"bytes", content.bytes},
-            {"sha256", content.sha256},
+Json text_or_null(const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
+/// `row` has content.
+template <class Row>
+Json file(const Row& row, UnixTime start) {
+    return {{"key", row.key},
+            {"bytes", row.content->bytes},
+            {"sha256", text_or_null(row.content->sha256)},
             {"start_time", unix_ms(start)},
-            {"duration_ms", or_null(duration)}};
+            {"duration_ms", or_null(row.duration)},
+            {"made_by", text_or_null(row.recipe)}};
+}
+
+Json levels(Json file, const catalog::Levels& levels) {
+    file["loudness_lufs"] = or_null(levels.loudness_lufs);
+    file["true_peak_dbtp"] = or_null(levels.true_peak_dbtp);
+    return file;
+}
+
+Json fragment_json(const catalog::Recording& row) {
+    auto json = levels(file(row, row.start), row.levels);
+    json["gain_db"] = or_null(row.gain_db);
+    json["speech_lufs"] = or_null(row.speech_lufs);
+    json["level_flag"] = or_null(row.level_flag);
+    return json;
+}
+
+Json master_json(const catalog::Master& row, UnixTime start) {
+    auto json = levels(file(row, start), row.levels);
+    json["source"] = row.source ? Json(to_text(*row.source)) : Json(nullptr);
+    return json;
+}
+
+Json packets_json(const catalog::Track& track) {
+    auto closed = Json::object();
+    for (std::size_t reason = 0; reason < track.closed.size(); ++reason) {
+        closed[std::string(to_text(static_cast<journal::ClosedReason>(reason)))] = track.closed[reason];
+    }
+    return {{"received", track.received},        {"lost", track.lost},     {"late", track.late},
+            {"duplicate", track.duplicate},      {"parked", track.parked}, {"concealed", track.concealed},
+            {"undecryptable", std::move(closed)}};
 }
 
 template <class Row>
@@ -68,62 +99,26 @@ Result<Json> users_json(const catalog::Catalog& catalog, const SessionId& id) {
     if (!chunks) return chunks.error();
 
     std::map<UserId, Json> users;
-    for (const auto& track : *tracks) users.emplace(track.user, user_json(track.user, track.name, track.bot));
+    for (const auto& track : *tracks) {
+        auto json = user_json(track.user, track.name, track.bot);
+        json["packets"] = packets_json(track);
+        users.emplace(track.user, std::move(json));
+    }
     const auto user = [&](UserId of) -> Json& {
         return users.try_emplace(of, user_json(of, of.text(), false)).first->second;
     };
     for (const auto& row : *fragments) {
-        user(row.user)["connections"].push_back(
-            {{"start_time", unix_ms(row.start)}, {"duration_ms", or_null(row.duration)}});
-        if (is_there(row)) user(row.user)["fragments"].push_back(file(row.key, *row.content, row.start, row.duration));
+        user(row.user)["connections"].push_back({{"start_time", unix_ms(row.start)},
+                                                 {"duration_ms", or_null(row.duration)},
+                                                 {"expired", row.status == catalog::FileStatus::expired}});
+        if (is_there(row)) user(row.user)["fragments"].push_back(fragment_json(row));
     }
     for (const auto& row : *chunks) {
-        if (is_there(row)) user(row.user)["chunks"].push_back(file(row.key, *row.content, row.start, row.duration));
+        if (is_there(row)) user(row.user)["chunks"].push_back(file(row, row.start));
     }
     auto all = Json::array();
     for (auto& [of, json] : users) all.push_back(std::move(json));
     return all;
-}
-
-// ---- reading
-
-/// The member, or null.
-const Json& member(const Json& object, const char* name) {
-    static const Json kNull;
-    const auto found = object.find(name);
-    return found == object.end() ? kNull : *found;
-}
-
-std::optional<std::string> text_of(const Json& value) {
-    return value.is_string() ? std::optional(value.get_ref<const std::string&>()) : std::nullopt;
-}
-
-/// Text that is a Discord id.
-std::optional<std::string> id_of(const Json& value) {
-    auto text = text_of(value);
-    return text && parse_snowflake(*text) ? text : std::nullopt;
-}
-
-std::optional<UnixTime> time_of(const Json& value) {
-    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (!value.is_number_integer()) return std::nullopt;
-    if (value.is_number_unsigned() && value.get<std::uint64_t>() > kMost) return std::nullopt;
-    return UnixTime{milliseconds{value.get<std::int64_t>()}};
-}
-
-std::optional<catalog::SessionStatus> status_of(const Json& value) {
-    using enum catalog::SessionStatus;
-    const auto text = text_of(value);
-    for (const auto status : {recording, ending, complete, interrupted, failed}) {
-        if (text && *text == to_text(status)) return status;
-    }
-    return std::nullopt;
-}
-
-std::optional<Json> parse(std::string_view text) {
-    auto json = Json::parse(text, nullptr, false);
-    if (!json.is_object() || member(json, "manifest") != Json(kVersion)) return std::nullopt;
-    return json;
 }
 
 }  // namespace
@@ -135,8 +130,8 @@ Result<std::string> manifest_text(const catalog::Catalog& catalog, const Session
     if (!users) return users.error();
     const auto master = catalog.master(id);
     if (!master) return master.error();
-    const bool mixed = *master && (*master)->content;
-    const Json json{{"manifest", kVersion},
+    const bool mixed = *master && (*master)->content && !(*master)->expired;
+    const Json json{{"manifest", kManifestVersion},
                     {"session", id.text()},
                     {"guild_id", or_null(session->guild_id)},
                     {"channel_id", or_null(session->channel_id)},
@@ -149,26 +144,24 @@ Result<std::string> manifest_text(const catalog::Catalog& catalog, const Session
                     {"start_time", unix_ms(session->start)},
                     {"end_time", or_null(session->end)},
                     {"users", std::move(*users)},
-                    {"master", mixed ? file((*master)->key, *(*master)->content, session->start, (*master)->duration)
-                                     : Json(nullptr)}};
+                    {"master", mixed ? master_json(**master, session->start) : Json(nullptr)}};
     return json.dump(1, '\t', false, Json::error_handler_t::replace) + "\n";
 }
 
-Result<std::optional<std::string>> stored_manifest(const Tools& tools, const SessionId& id) {
+Result<std::string> fetch_manifest(const Tools& tools, const SessionId& id) {
     const store::Key key = store::key(store::ManifestKey{id});
-    const auto found = tools.store.find(key);
+    if (const auto path = tools.store.local_path(key)) return read_text_file(*path, kLargestManifest);
+    const auto copy = temporary_manifest(tools, id);
+    if (!copy) return copy.error();
+    if (auto status = tools.store.get(key, copy->path()); !status) return status.error();
+    return read_text_file(copy->path(), kLargestManifest);
+}
+
+Result<std::optional<std::string>> stored_manifest(const Tools& tools, const SessionId& id) {
+    const auto found = tools.store.find(store::key(store::ManifestKey{id}));
     if (!found) return found.error();
-    if (!*found || (*found)->bytes > kLargest) return std::optional<std::string>{};
-    auto path = tools.store.local_path(key);
-    std::optional<PendingFile> copy;
-    if (!path) {
-        auto temporary = temporary_manifest(tools, id);
-        if (!temporary) return temporary.error();
-        copy.emplace(std::move(*temporary));
-        if (auto status = tools.store.get(key, copy->path()); !status) return status.error();
-        path = copy->path();
-    }
-    auto text = read_text_file(*path, kLargest);
+    if (!*found || (*found)->bytes > kLargestManifest) return std::optional<std::string>{};
+    auto text = fetch_manifest(tools, id);
     if (!text) return text.error();
     return std::optional(std::move(*text));
 }
@@ -184,45 +177,6 @@ Status write_manifest(const Tools& tools, const SessionId& id) {
     const auto* const bytes = reinterpret_cast<const std::uint8_t*>(text->data());
     if (auto status = file->write({bytes, text->size()}); !status) return status;
     return tools.store.put(file->path(), store::key(store::ManifestKey{id}));
-}
-
-std::optional<catalog::Session> session_of_manifest(std::string_view text) {
-    const auto json = parse(text);
-    if (!json) return std::nullopt;
-    const auto id = SessionId::parse(text_of(member(*json, "session")).value_or(""));
-    const auto start = time_of(member(*json, "start_time"));
-    const auto status = status_of(member(*json, "status"));
-    if (!id || !start || !status) return std::nullopt;
-    return catalog::Session{.id = *id,
-                            .guild_id = id_of(member(*json, "guild_id")),
-                            .channel_id = id_of(member(*json, "channel_id")),
-                            .start = *start,
-                            .end = time_of(member(*json, "end_time")),
-                            .status = *status,
-                            .text_channel_id = id_of(member(*json, "text_channel_id")),
-                            .started_by = id_of(member(*json, "started_by")),
-                            .language = text_of(member(*json, "language")).value_or(""),
-                            .encryption = catalog::parse_encryption(text_of(member(*json, "encryption")).value_or("")),
-                            .privacy_code = text_of(member(*json, "privacy_code")).value_or("")};
-}
-
-std::vector<catalog::Track> tracks_of_manifest(std::string_view text) {
-    std::vector<catalog::Track> tracks;
-    const auto session = session_of_manifest(text);
-    const auto json = parse(text);
-    if (!session || !json) return tracks;
-    const Json& users = member(*json, "users");
-    if (!users.is_array()) return tracks;
-    for (const Json& one : users) {
-        if (!one.is_object()) continue;
-        const auto user = UserId::parse(text_of(member(one, "user_id")).value_or(""));
-        if (!user) continue;
-        catalog::Track track{.session = session->id, .user = *user};
-        track.name = text_of(member(one, "name")).value_or(user->text());
-        track.bot = member(one, "bot") == Json(true);
-        tracks.push_back(std::move(track));
-    }
-    return tracks;
 }
 
 }  // namespace lestapenna::workflows

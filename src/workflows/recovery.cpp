@@ -67,13 +67,13 @@ Result<catalog::Session> bring_back(const Tools& tools, const SessionId& id) {
     const auto manifest = stored_manifest(tools, id);
     if (!manifest) return manifest.error();
     if (*manifest) {
-        auto known = session_of_manifest(**manifest);
-        if (known && known->id == id) {
-            const bool complete = known->status == SessionStatus::complete;
-            row = std::move(*known);
+        auto known = read_manifest(**manifest);
+        if (known && known->session.id == id) {
+            const bool complete = known->session.status == SessionStatus::complete;
+            row = std::move(known->session);
             row.start = *start;
             if (!complete) row.status = SessionStatus::interrupted;
-            tracks = tracks_of_manifest(**manifest);
+            tracks = std::move(known->tracks);
         }
     }
     const Status written = tools.catalog.together([&]() -> Status {

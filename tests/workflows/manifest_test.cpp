@@ -80,13 +80,44 @@ TEST(Manifest, SaysWhatALostCatalogNeeds) {
                     .ok());
     const auto text = manifest_text(desk.catalog(), kId);
     ASSERT_TRUE(text.ok());
-    EXPECT_EQ(session_of_manifest(*text), *desk.catalog().session(kId));
-    const auto tracks = tracks_of_manifest(*text);
-    ASSERT_EQ(tracks.size(), 1U);
-    EXPECT_EQ(tracks[0].user, UserId{9});
-    EXPECT_EQ(tracks[0].name, "Zo\xC3\xAB \"\xEF\xBF\xBD");
-    EXPECT_TRUE(tracks[0].bot);
+    const auto contents = read_manifest(*text);
+    ASSERT_TRUE(contents);
+    EXPECT_EQ(contents->session, *desk.catalog().session(kId));
+    ASSERT_EQ(contents->tracks.size(), 1U);
+    EXPECT_EQ(contents->tracks[0].user, UserId{9});
+    EXPECT_EQ(contents->tracks[0].name, "Zo\xC3\xAB \"\xEF\xBF\xBD");
+    EXPECT_TRUE(contents->tracks[0].bot);
     EXPECT_EQ(manifest_text(desk.catalog(), *SessionId::parse("another")).error().kind, ErrorKind::not_found);
+}
+
+TEST(Manifest, HoldsAllThatTheCatalogKnowsOfAFinishedSession) {
+    const BuzzingTable table(2, seconds(40));
+    Desk desk(kId, table.simulated.start_time);
+    ASSERT_TRUE(desk.journal(table.simulated.start_time, table.records()).end().ok());
+    desk.finish();
+    auto recordings = *desk.catalog().recordings(kId);
+    auto late = recordings[1];
+    late.start += seconds(60);
+    late.key = store::key(store::FragmentKey{kId, late.user, late.start}).text();
+    late.status = catalog::FileStatus::expired;
+    ASSERT_TRUE(desk.catalog().upsert_recording(late));
+    auto tracks = *desk.catalog().tracks(kId);
+    tracks[0].lost = 3;
+    tracks[0].closed[2] = tracks[0].undecryptable = 7;
+    ASSERT_TRUE(desk.catalog().upsert_track(tracks[0]));
+    const auto contents = read_manifest(*manifest_text(desk.catalog(), kId));
+    ASSERT_TRUE(contents);
+    EXPECT_EQ(contents->session, *desk.catalog().session(kId));
+    EXPECT_EQ(contents->tracks, *desk.catalog().tracks(kId));
+    EXPECT_EQ(contents->chunks, *desk.catalog().chunks(kId));
+    EXPECT_EQ(contents->master, *desk.catalog().master(kId));
+    const catalog::Recording gone{.session = kId,
+                                  .key = late.key,
+                                  .user = late.user,
+                                  .start = late.start,
+                                  .status = late.status,
+                                  .duration = late.duration};
+    EXPECT_THAT(contents->recordings, ::testing::ElementsAre(recordings[0], recordings[1], gone));
 }
 
 TEST(Manifest, WhatIsNoneIsNothing) {
@@ -96,29 +127,34 @@ TEST(Manifest, WhatIsNoneIsNothing) {
           R"({"manifest": 1, "session": "x", "start_time": 1e99, "status": "complete"})",
           R"({"manifest": 1, "session": "x", "start_time": 18446744073709551615, "status": "complete"})",
           R"({"manifest": 1, "session": "x", "start_time": 1, "status": "odd"})"}) {
-        EXPECT_FALSE(session_of_manifest(text)) << text;
-        EXPECT_THAT(tracks_of_manifest(text), IsEmpty()) << text;
+        EXPECT_FALSE(read_manifest(text)) << text;
     }
-    const auto odd = session_of_manifest(
+    const auto odd = read_manifest(
         R"({"manifest": 1, "session": "x", "start_time": 1, "status": "failed", "guild_id": "1'); --", "language": 3})");
     ASSERT_TRUE(odd);
-    EXPECT_EQ(odd->guild_id, std::nullopt);
-    EXPECT_EQ(odd->language, "");
+    EXPECT_EQ(odd->session.guild_id, std::nullopt);
+    EXPECT_EQ(odd->session.language, "");
 }
 
 TEST(Manifest, SurvivesRubbish) {
     Desk desk(kId, UnixTime{milliseconds(1)});
     ASSERT_TRUE(desk.catalog().upsert_track({.session = kId, .user = UserId{9}, .name = "a"}).ok());
+    catalog::Recording row{.session = kId, .key = "recordings/manifested/full/FULL-9-1.mp3", .user = UserId{9}};
+    row.status = catalog::FileStatus::stored;
+    row.content = catalog::Content{5, std::string(64, 'a')};
+    ASSERT_TRUE(desk.catalog().upsert_recording(row).ok());
     const std::string good = *manifest_text(desk.catalog(), kId);
     std::mt19937 random(7);
     for (int i = 0; i < 3'000; ++i) {
         std::string text = good;
         for (unsigned n = random() % 4 + 1; n > 0; --n) text[random() % text.size()] = static_cast<char>(random());
         if (i % 3 == 0) text.resize(random() % text.size());
-        const auto session = session_of_manifest(text);
-        EXPECT_TRUE(session || tracks_of_manifest(text).empty());
+        const auto contents = read_manifest(text);
+        if (!contents) continue;
+        EXPECT_LE(contents->tracks.size(), 1U);
+        for (const auto& track : contents->tracks) EXPECT_GE(track.received, 0);
     }
-    EXPECT_FALSE(session_of_manifest(std::string(100'000, '[')));
+    EXPECT_FALSE(read_manifest(std::string(100'000, '[')));
 }
 
 }  // namespace
