@@ -321,6 +321,8 @@ class Catalog {
     Status set_transcription(const Transcription& entry);
     /// The same, and what was said in it, instead of what was known. Inside together().
     Status set_transcription(const Transcription& entry, const std::vector<Segment>& segments);
+    /// Those of a session that were given up wait again, as if they were new.
+    Status retry_transcriptions(const SessionId& session);
     /// In their order.
     Result<std::vector<Segment>> segments(std::string_view file) const;
     /// Whether the session is complete and all its fragments are done or failed; false where it has none.

@@ -87,6 +87,13 @@ Status Catalog::set_transcription(const Transcription& entry, const std::vector<
     return Ok{};
 }
 
+Status Catalog::retry_transcriptions(const SessionId& session) {
+    return database_.run(
+        "UPDATE transcriptions SET status = 'waiting', attempts = 0, due = 0 WHERE session_id = ?1 AND status = "
+        "'failed'",
+        session.text());
+}
+
 Result<std::vector<Segment>> Catalog::segments(std::string_view file) const {
     return database_.query(
         "SELECT start_ms, end_ms, text FROM segments WHERE file = ?1 ORDER BY position",

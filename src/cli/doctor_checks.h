@@ -10,6 +10,7 @@
 
 #include "base/config.h"
 #include "base/time.h"
+#include "catalog/catalog.h"
 #include "discord/rest.h"
 
 namespace lestapenna::cli {
@@ -26,6 +27,9 @@ std::vector<Check> check_discord(const Config& config);
 
 /// data, store, queue, jobs, disk, udp, web, links.
 std::vector<Check> check_machine(const Config& config);
+
+/// Of the transcription queue; without a catalog nothing was recorded yet.
+Check queue_check(const Config& config, const catalog::Catalog* catalog);
 
 // ---- what the figures mean
 

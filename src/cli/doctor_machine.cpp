@@ -123,19 +123,6 @@ Check check_store(const Config& config) {
                 : "takes files and gives them back; on another disk than the journals"};
 }
 
-/// Files that wait for transcription.
-Result<std::size_t> waiting(const catalog::Catalog& catalog) {
-    const auto sessions = catalog.sessions();
-    if (!sessions) return sessions.error();
-    std::size_t count = 0;
-    for (const auto& session : *sessions) {
-        const auto files = catalog.transcriptions(session.id);
-        if (!files) return files.error();
-        count += files->size();
-    }
-    return count;
-}
-
 Check check_jobs(const catalog::Catalog& catalog) {
     const auto jobs = catalog.open_jobs(std::nullopt);
     if (!jobs) return wrong("jobs", jobs.error().message);
@@ -157,12 +144,10 @@ Check check_jobs(const catalog::Catalog& catalog) {
 std::vector<Check> check_catalog(const Config& config) {
     const auto file = config.data.dir / "catalog.sqlite";
     std::error_code unknown;
-    if (!fs::exists(file, unknown)) return {{"queue", true, "embedded; nothing was recorded yet"}};
+    if (!fs::exists(file, unknown)) return {queue_check(config, nullptr)};
     const auto catalog = catalog::Catalog::open(file);
     if (!catalog) return {wrong("queue", catalog.error().message)};
-    const auto files = waiting(*catalog);
-    if (!files) return {wrong("queue", files.error().message)};
-    return {{"queue", true, fmt::format("embedded; {} files wait for transcription", *files)}, check_jobs(*catalog)};
+    return {queue_check(config, &*catalog), check_jobs(*catalog)};
 }
 
 // ---- disk and kernel

@@ -23,6 +23,7 @@ Result<Exit> recover(const workflows::Tools& tools, journal::Committer& committe
     const auto before = tools.catalog.session(id);
     if (!before) return before.error();
     if (auto finished = workflows::finish_orphan(tools, committer, id); !finished) return finished.error();
+    if (auto again = tools.catalog.retry_transcriptions(id); !again) return again.error();
     const auto after = tools.catalog.session(id);
     if (!after) return after.error();
     // An import has no table that waits for it.

@@ -1,7 +1,9 @@
 #include "cli/service.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <future>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -18,11 +20,13 @@
 #include "discord/gateway.h"
 #include "discord/rest.h"
 #include "jobs/runner.h"
+#include "jobs/transcriber.h"
 #include "mls/crypto.h"
 #include "net/blocking.h"
 #include "net/loop_thread.h"
 #include "store/links.h"
 #include "web/site.h"
+#include "workflows/job_names.h"
 
 namespace lestapenna::cli {
 
@@ -85,6 +89,7 @@ struct Service::Impl {
     net::LoopThread thread;
     net::Blocking blocking;
     std::unique_ptr<jobs::Runner> runner;
+    std::unique_ptr<jobs::Transcriber> transcriber;
     std::optional<discord::Rest> rest;
     std::unique_ptr<discord::Gateway> gateway;
     std::unique_ptr<bot::Bot> bot;
@@ -119,6 +124,10 @@ Status Service::Impl::open_files() {
     auto signer = store::Links::open(config);
     if (!signer) return signer.error();
     links.emplace(std::move(*signer));
+    auto transcribing = jobs::Transcriber::start(
+        {config, folder / "catalog.sqlite", *store, *links, workflows::transcript_job, [this] { runner->wake(); }});
+    if (!transcribing) return transcribing.error();
+    transcriber = std::move(*transcribing);
     auto shown = web::Site::open({config, *links, *store, [this] { return health(); }});
     if (!shown) return shown.error();
     site = std::move(*shown);
@@ -211,6 +220,7 @@ net::Task<> Service::Impl::log_out() {
 Service::~Service() {
     Impl& at = *impl_;
     at.site.reset();
+    at.transcriber.reset();
     at.runner->stop();
     at.thread.wait(at.log_out());
     at.thread.call([&at] {
@@ -279,6 +289,16 @@ web::Health Service::Impl::health() {
     } else {
         health.not_ready.push_back(counts.error().message);
     }
+    if (const auto counts = questions->transcription_counts(); counts) {
+        for (const auto& [status, count] : *counts) {
+            health.metrics.push_back({"lestapenna_transcriptions",
+                                      "Fragments to be transcribed, by status.",
+                                      MetricKind::gauge,
+                                      {{"status", std::string(to_text(status))}},
+                                      static_cast<double>(count)});
+        }
+    }
+    std::ranges::move(transcriber->metrics(), std::back_inserter(health.metrics));
     const auto key = store::Key::parse("recordings/none");
     if (const auto found = store->find(*key); !found) health.not_ready.push_back(found.error().message);
     return health;

@@ -11,6 +11,7 @@
 #include "workflows/master.h"
 #include "workflows/rebuild.h"
 #include "workflows/recovery.h"
+#include "workflows/transcript.h"
 
 namespace lestapenna::cli {
 
@@ -70,11 +71,11 @@ Status finish(const workflows::Tools& tools, const SessionId& id) {
     return restored ? Status(Ok{}) : restored.error();
 }
 
-/// What follows an end: an import's nobody waits for.
+/// What follows an end: a transcript, where all is transcribed by now, and a report; an import's nobody waits for.
 Result<Done> then_report(const catalog::Catalog& catalog, const SessionId& id) {
     const auto session = catalog.session(id);
     if (!session) return session.error();
-    Done done;
+    Done done{{workflows::transcript_job(id)}, {}};
     if (session->guild_id) done.then.push_back(workflows::report_job(id));
     return done;
 }
@@ -120,6 +121,12 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
             return Done{};
         },
         kReportWorkers);
+    runner.handle(workflows::kTranscriptJob,
+                  [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+                      if (!job.session) return not_a_job(job);
+                      if (auto made = workflows::make_transcript(with(catalog), *job.session); !made) return made.error();
+                      return Done{};
+                  });
     runner.handle(workflows::kDownloadJob,
                   [with, tools, &runner](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
                       const auto user = user_of(job);
@@ -131,7 +138,8 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
                       return Done{};
                   });
     runner.on_finished([tools](const jobs::Finished& finished) {
-        const bool makes = finished.job.name != workflows::kKeepUpJob && finished.job.name != workflows::kReportJob;
+        const bool makes = finished.job.name != workflows::kKeepUpJob && finished.job.name != workflows::kReportJob &&
+                           finished.job.name != workflows::kTranscriptJob;
         if (finished.status || !makes || !finished.job.session) return;
         net::asio::post(tools.loop, [&bot = tools.bot, session = *finished.job.session,
                                      error = finished.status.error()] { bot.could_not_make(session, error); });

@@ -131,6 +131,36 @@ Result<BullQueue> BullQueue::connect(const RedisPlace& place, std::string_view q
     return connected;
 }
 
+Status BullQueue::check() {
+    constexpr std::array<std::pair<const char*, std::string_view>, 8> kTypes{{{"id", "string"},
+                                                                              {"meta", "hash"},
+                                                                              {"wait", "list"},
+                                                                              {"active", "list"},
+                                                                              {"events", "stream"},
+                                                                              {"marker", "zset"},
+                                                                              {"completed", "zset"},
+                                                                              {"failed", "zset"}}};
+    std::vector<RedisCommand> commands;
+    for (const auto& [key, type] : kTypes) commands.push_back({"TYPE", prefix_ + key});
+    const auto types = redis_.ask_all(commands);
+    if (!types) return types.error();
+    for (std::size_t i = 0; i < kTypes.size(); ++i) {
+        const std::string& type = (*types)[i].text;
+        if (type != "none" && type != kTypes[i].second)
+            return redis_.refused({Reply::Kind::refused, 0, "WRONGTYPE", {}});
+    }
+    const auto memory = redis_.ask({"INFO", "memory"});
+    if (!memory) return memory.error();
+    const bool bounded = memory->text.find("\nmaxmemory:0\r") == std::string::npos &&
+                         memory->text.find("\nmaxmemory:") != std::string::npos;
+    if (bounded && memory->text.find("maxmemory_policy:noeviction") == std::string::npos) {
+        return Error{
+            ErrorKind::failed,
+            "Redis throws data away when its memory is full, and with it jobs: set maxmemory-policy noeviction"};
+    }
+    return Ok{};
+}
+
 Result<bool> BullQueue::add(const BullJob& job, UnixTime now) {
     RedisCommand command{"EVALSHA", script_sha_, std::to_string(kScriptKeys.size())};
     for (const char* key : kScriptKeys) command.push_back(prefix_ + key);

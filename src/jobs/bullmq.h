@@ -45,6 +45,10 @@ class BullQueue {
   public:
     static Result<BullQueue> connect(const RedisPlace& place, std::string_view queue, const std::atomic<bool>& stop);
 
+    /// Whether jobs would be safe here: nothing else lies where the queue's keys are, and Redis never throws data away
+    /// for want of memory.
+    Status check();
+
     /// Five attempts, 2, 4, 8 and 16 s apart; a job that is completed stays for a week, a failed one for ever. False: a
     /// job of this id exists, whatever became of it, and is as it was.
     Result<bool> add(const BullJob& job, UnixTime now);

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "jobs/backoff.h"
 
 namespace lestapenna::jobs {
 
@@ -51,7 +52,9 @@ struct Runner::Impl {
     bool written(const catalog::Job& job, Write write);
 
     [[nodiscard]] bool gives_up(const catalog::Job& job, const Error& error) const;
-    [[nodiscard]] nanoseconds backoff(int attempts) const;
+    [[nodiscard]] nanoseconds backoff(int attempts) const {
+        return jobs::backoff(options.backoff_first, options.backoff_most, attempts);
+    }
     [[nodiscard]] UnixTime in(nanoseconds time) const { return options.now() + std::chrono::ceil<milliseconds>(time); }
     void wake();
     void stop();
@@ -161,12 +164,6 @@ Status Runner::Impl::settled(const catalog::Job& job, const Error& error, bool g
                        error.message);
             return catalog.return_job(job.id, in(backoff(job.attempts)), error.message, true);
     }
-}
-
-nanoseconds Runner::Impl::backoff(int attempts) const {
-    nanoseconds delay = options.backoff_first;
-    for (int i = 1; i < attempts && delay < options.backoff_most; ++i) delay *= 2;
-    return std::min(delay, options.backoff_most);
 }
 
 /// Writes what came of a job, again and again while the catalog can not be written: until then no other job of this

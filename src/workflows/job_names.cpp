@@ -30,6 +30,10 @@ catalog::NewJob report_job(const SessionId& session) {
     return of_session(kReportJob, session);
 }
 
+catalog::NewJob transcript_job(const SessionId& session) {
+    return of_session(kTranscriptJob, session);
+}
+
 catalog::NewJob download_job(const SessionId& session, UserId user, std::string payload) {
     return {.name = kDownloadJob,
             .subject = session.text() + "/" + user.text(),

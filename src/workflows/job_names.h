@@ -12,11 +12,13 @@ inline constexpr const char* kRecoverJob = "recover";  ///< subject: session. An
 inline constexpr const char* kReportJob = "report";    ///< subject: session. Tells the table, with the link
 inline constexpr const char* kDownloadJob =
     "download";  ///< subject: session/user. Makes what is missing; sends the link
+inline constexpr const char* kTranscriptJob = "transcript";  ///< subject: session. Its text, once all of it is there
 
 catalog::NewJob keep_up_job(const SessionId& session, UnixTime due);
 catalog::NewJob finish_job(const SessionId& session);
 catalog::NewJob recover_job(const SessionId& session);
 catalog::NewJob report_job(const SessionId& session);
+catalog::NewJob transcript_job(const SessionId& session);
 /// `payload` is for whoever delivers it.
 catalog::NewJob download_job(const SessionId& session, UserId user, std::string payload);
 

@@ -68,6 +68,23 @@ TEST_F(TranscriptionsTest, OfOneStatusThoseThatAreDueInTheOrderTheyAreDue) {
     EXPECT_EQ(waiting(99, 9).back(), a) << "all but its times stays";
 }
 
+TEST_F(TranscriptionsTest, WhatWasGivenUpIsTriedAgainWhenAsked) {
+    auto a = added(kOne, "a", 1);
+    auto b = added(kOne, "b", 2);
+    auto c = added(kTwo, "c", 3);
+    for (auto* const row : {&a, &b, &c}) {
+        row->attempts = 30;
+        row->due = at(500);
+        set(*row, row == &b ? TranscriptionStatus::done : TranscriptionStatus::failed);
+    }
+    ASSERT_TRUE(catalog_.retry_transcriptions(kOne));
+    a.status = TranscriptionStatus::waiting;
+    a.attempts = 0;
+    a.due = at(0);
+    EXPECT_THAT(*catalog_.transcriptions(kOne), ElementsAre(a, b));
+    EXPECT_THAT(*catalog_.transcriptions(kTwo), ElementsAre(c));
+}
+
 TEST_F(TranscriptionsTest, WordsAreReplacedAsAWholeAndGoWithTheirFragment) {
     auto row = added(kOne, "a", 1);
     const Segment hello{milliseconds(10), milliseconds(900), "ciao"};

@@ -1,0 +1,51 @@
+// What both transcription queues work at: the rows of the catalog, and how a fragment's way ends there. Private to
+// jobs/. Thread: the transcriber's.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/transcriber.h"
+
+namespace lestapenna::jobs {
+
+struct Desk {
+    const TranscriberTools& tools;
+    const TranscriberOptions& options;
+    catalog::Catalog& catalog;
+    const std::atomic<bool>& stop;
+
+    /// Done, with these words; what follows from it is in the same transaction. `note`: why there are none.
+    Status done(catalog::Transcription row, const std::vector<catalog::Segment>& segments, std::string note = {});
+    /// Given up, and logged.
+    Status fail(catalog::Transcription row, std::string why);
+    /// Tried again later, or given up when it was tried often enough.
+    Status put_off(catalog::Transcription row, const std::string& why);
+
+    /// An object of the store as text. Nothing: there is none. Errors: damaged when it is larger than a transcript.
+    Result<std::optional<std::string>> text_in_store(const store::Key& key);
+    /// {data}/cache/.transcribe, where one fragment at a time is worked on; empty. (No session is called like that.)
+    Result<std::filesystem::path> scratch();
+
+  private:
+    Status end(const catalog::Transcription& row, const std::vector<catalog::Segment>& segments);
+};
+
+class TranscriptionQueue {
+  public:
+    TranscriptionQueue() = default;
+    TranscriptionQueue(const TranscriptionQueue&) = delete;
+    TranscriptionQueue& operator=(const TranscriptionQueue&) = delete;
+    virtual ~TranscriptionQueue() = default;
+    /// Does what can be done now. True: there may be more at once; false: nothing for TranscriberOptions::look, or it
+    /// has waited for that by itself. Errors: the queue itself is in trouble; interrupted.
+    virtual Result<bool> round() = 0;
+};
+
+std::unique_ptr<TranscriptionQueue> embedded_queue(Desk desk);
+Result<std::unique_ptr<TranscriptionQueue>> redis_queue(Desk desk);
+
+}  // namespace lestapenna::jobs
