@@ -28,6 +28,11 @@ inline void expect_all_hear(Table& table) {
     }
 }
 
+/// Op 27 that adds `member` to a group that is yet to begin.
+inline mls::Bytes adding(const Table& table, const Member& member) {
+    return append({table.gateway.add(0, member.packages.back())});
+}
+
 /// Anna, Bea and Carla are in a group; Dora has been named and sent her key package.
 class WithNewcomer : public testing::Test {
   protected:

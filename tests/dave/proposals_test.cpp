@@ -8,24 +8,17 @@
 namespace lestapenna::dave {
 namespace {
 
-using test::append;
-using test::kAnna;
-using test::kBea;
-using test::kCarla;
-using test::kDora;
-using test::Member;
-using test::revoke;
-using test::words;
+using namespace test;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-using Proposals = test::WithNewcomer;
+using Proposals = WithNewcomer;
 
 TEST_F(Proposals, OurCommitWins) {
     const auto op27 = append({add(newcomer_)});
-    const auto ours = test::offer_in(anna_.op27(op27)).value();
-    const auto theirs = test::offer_in(bea_.op27(op27)).value();
+    const auto ours = offer_in(anna_.op27(op27)).value();
+    const auto theirs = offer_in(bea_.op27(op27)).value();
     EXPECT_NE(ours.commit, theirs.commit);
     EXPECT_THAT(words(anna_.op29(9, ours.commit)), ElementsAre("hear 3", "ready 9", "changed"));
     EXPECT_THAT(words(bea_.op29(9, ours.commit)), ElementsAre("hear 3", "ready 9", "changed"));
@@ -44,7 +37,7 @@ TEST_F(Proposals, OfARemovalTheCommitHasAPath) {
     const auto actions = anna_.op27(op27);
     EXPECT_THAT(words(actions), ElementsAre("commit"));
     bea_.op27(op27);
-    const auto offer = test::offer_in(actions).value();
+    const auto offer = offer_in(actions).value();
     EXPECT_GT(offer.commit.size(), 400U);
     anna_.op29(0, offer.commit);
     bea_.op29(0, offer.commit);
@@ -55,8 +48,8 @@ TEST_F(Proposals, OfARemovalTheCommitHasAPath) {
 TEST_F(Proposals, ASecondMessageOfTheEpochIsCommittedWithTheFirst) {
     const auto first = append({add(newcomer_)});
     const auto second = append({remove(kCarla)});
-    const auto early = test::offer_in(anna_.op27(first)).value();
-    const auto late = test::offer_in(anna_.op27(second)).value();
+    const auto early = offer_in(anna_.op27(first)).value();
+    const auto late = offer_in(anna_.op27(second)).value();
     EXPECT_FALSE(late.welcome.empty()) << "it covers the Add too";
     bea_.op27(first);
     bea_.op27(second);
@@ -78,10 +71,10 @@ TEST_F(Proposals, ThatAreRevokedAreNotCommitted) {
     const auto message = add(newcomer_);
     const auto removal = remove(kCarla);
     anna_.op27(append({message, removal}));
-    EXPECT_THAT(words(anna_.op27(revoke({test::ref_of(message)}))), ElementsAre("commit"));
+    EXPECT_THAT(words(anna_.op27(revoke({ref_of(message)}))), ElementsAre("commit"));
     EXPECT_THAT(words(anna_.op27(revoke({mls::Bytes(32, 9)}))), IsEmpty()) << "unknown ones change nothing";
     EXPECT_THAT(words(anna_.op27(revoke({mls::Bytes(31, 9)}))), ElementsAre("refused proposals malformed"));
-    EXPECT_THAT(words(anna_.op27(revoke({test::ref_of(removal)}))), IsEmpty()) << "nothing is left to commit";
+    EXPECT_THAT(words(anna_.op27(revoke({ref_of(removal)}))), IsEmpty()) << "nothing is left to commit";
     EXPECT_THAT(words(anna_.op27(append({message}))), ElementsAre("commit and welcome"));
 }
 
@@ -96,7 +89,7 @@ TEST_F(Proposals, RemoveAndAddOfOneUserInOneCommit) {
     again.op11({kAnna, kBea});
     again.op25(table_.gateway.op25());
     const auto op27 = append({remove(kCarla), add(again)});
-    const auto offer = test::offer_in(anna_.op27(op27)).value();
+    const auto offer = offer_in(anna_.op27(op27)).value();
     bea_.op27(op27);
     carla_.op27(op27);
     anna_.op29(0, offer.commit);
@@ -115,13 +108,13 @@ TEST_F(Proposals, AreRefusedWholeWhateverIsWrongWithOneOfThem) {
     twin.op4();
     Member two(kDora);
     two.op4();
-    const test::ExternalSender stranger;
+    const ExternalSender stranger;
     const auto epoch = table_.epoch();
     auto odd_identity = mls::decode<mls::KeyPackage>(newcomer_.packages.back()).value();
     odd_identity.leaf.credential.identity.push_back(0);
     const auto seven_bytes = mls::make_key_package(mls::KeyPair::generate(), mls::Bytes(7, 1), {0, ~0ULL}).package;
     mls::PublicMessage by_member;
-    by_member.content = {.group_id = group_id_of(test::kChannel),
+    by_member.content = {.group_id = group_id_of(kChannel),
                          .epoch = epoch,
                          .sender = {mls::SenderType::member, 1},
                          .authenticated_data = {},
@@ -164,7 +157,7 @@ TEST_F(Proposals, AreRefusedWholeWhateverIsWrongWithOneOfThem) {
                 ElementsAre("refused proposals bad_proposal"))
         << "one leaf twice, with another signature";
 
-    const auto offer = test::offer_in(anna_.op27(append({add(newcomer_)}))).value();
+    const auto offer = offer_in(anna_.op27(append({add(newcomer_)}))).value();
     EXPECT_EQ(mls::decode<mls::Welcome>(offer.welcome).value().secrets.size(), 1U) << "nothing of all that is left";
 }
 
@@ -183,11 +176,11 @@ TEST_F(Proposals, WithWrongFramesAroundThem) {
 TEST_F(Proposals, WhoHasLeftMayBeAddedUntilTheyAreGone) {
     const auto op27 = append({add(newcomer_)});
     anna_.op13(kDora);
-    const auto offer = test::offer_in(anna_.op27(op27));
+    const auto offer = offer_in(anna_.op27(op27));
     ASSERT_TRUE(offer) << "she had left when it came, not when it was made";
     anna_.op29(0, offer->commit);
     const auto leaf = static_cast<std::uint32_t>(table_.members().size());
-    const auto out = test::offer_in(anna_.op27(append({table_.gateway.remove(table_.epoch() + 1, leaf)}))).value();
+    const auto out = offer_in(anna_.op27(append({table_.gateway.remove(table_.epoch() + 1, leaf)}))).value();
     anna_.op29(0, out.commit);
     EXPECT_THAT(anna_.session.call().members, ElementsAre(kAnna, kBea, kCarla));
     Member again(kDora);

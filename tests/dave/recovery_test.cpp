@@ -8,24 +8,15 @@
 namespace lestapenna::dave {
 namespace {
 
-using test::append;
-using test::expect_all_hear;
-using test::kAnna;
-using test::kBea;
-using test::kCarla;
-using test::kDora;
-using test::kOpus;
-using test::Member;
-using test::Table;
-using test::words;
+using namespace test;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-using Recovery = test::WithNewcomer;
+using Recovery = WithNewcomer;
 
 TEST_F(Recovery, ACommitOfWhatWeHaveNeverSeenIsReportedOnce) {
     const auto op27 = append({add(newcomer_)});
-    const auto offer = test::offer_in(bea_.op27(op27)).value();
+    const auto offer = offer_in(bea_.op27(op27)).value();
     EXPECT_THAT(words(anna_.op29(11, offer.commit)),
                 ElementsAre("refused commit unknown_proposal", "invalid 11", "key package", "changed"));
     EXPECT_TRUE(anna_.session.in_transition());
@@ -37,7 +28,7 @@ TEST_F(Recovery, ACommitOfWhatWeHaveNeverSeenIsReportedOnce) {
 // A websocket that stalls while UDP flows: frames of the new epoch fail, and we ask; then what stalled comes.
 TEST_F(Recovery, WhatComesLateIsFollowedAlthoughWeHaveAsked) {
     const auto op27 = append({add(newcomer_)});
-    const auto offer = test::offer_in(bea_.op27(op27)).value();
+    const auto offer = offer_in(bea_.op27(op27)).value();
     bea_.op29(9, offer.commit);
     bea_.op22(9);
     const auto frame = bea_.speak(kOpus).value();
@@ -53,7 +44,7 @@ TEST_F(Recovery, WhatComesLateIsFollowedAlthoughWeHaveAsked) {
     const auto epoch = table_.epoch() + 1;
     const auto anew =
         append({table_.gateway.remove(epoch, table_.leaf_of(kAnna)), table_.gateway.add(epoch, anna_.packages.back())});
-    const auto second = test::offer_in(bea_.op27(anew)).value();
+    const auto second = offer_in(bea_.op27(anew)).value();
     EXPECT_THAT(words(anna_.op27(anew)), IsEmpty());
     bea_.op29(0, second.commit);
     EXPECT_THAT(words(anna_.op29(0, second.commit)), ElementsAre("hear 0", "changed"));
@@ -62,7 +53,7 @@ TEST_F(Recovery, WhatComesLateIsFollowedAlthoughWeHaveAsked) {
 }
 
 TEST_F(Recovery, WhoHasAskedDoesNotReportWhatItMissedBesides) {
-    const auto offer = test::offer_in(bea_.op27(append({add(newcomer_)}))).value();
+    const auto offer = offer_in(bea_.op27(append({add(newcomer_)}))).value();
     anna_.take(anna_.session.recover());
     EXPECT_THAT(words(anna_.op29(12, offer.commit)), ElementsAre("refused commit unknown_proposal", "changed"));
     EXPECT_TRUE(anna_.session.recovering());
@@ -71,20 +62,20 @@ TEST_F(Recovery, WhoHasAskedDoesNotReportWhatItMissedBesides) {
 
 TEST_F(Recovery, WhoIsPutOutWithoutAPackageOffersOne) {
     const auto out = append({remove(kAnna)});
-    const auto offer = test::offer_in(bea_.op27(out)).value();
+    const auto offer = offer_in(bea_.op27(out)).value();
     anna_.op27(out);
     EXPECT_THAT(words(anna_.op29(0, offer.commit)), ElementsAre("hear 0", "key package", "changed"));
 }
 
 TEST_F(Recovery, AServerThatBeginsAnewIsFollowedAfterAnUnansweredOne) {
     anna_.take(anna_.session.recover());
-    const auto offer = test::offer_in(anna_.op27(append({table_.gateway.add(0, newcomer_.packages.back())}))).value();
+    const auto offer = offer_in(anna_.op27(adding(table_, newcomer_))).value();
     EXPECT_THAT(words(anna_.op29(4, offer.commit)), ElementsAre("hear 1", "ready 4", "changed"));
     EXPECT_THAT(anna_.session.call().members, ElementsAre(kAnna, kDora));
 }
 
 TEST_F(Recovery, AReportThatIsHeldBackIsMadeByTheNextOne) {
-    const auto offer = test::offer_in(bea_.op27(append({add(newcomer_)}))).value();
+    const auto offer = offer_in(bea_.op27(append({add(newcomer_)}))).value();
     anna_.session.hold_reports(true);
     EXPECT_THAT(words(anna_.op29(11, offer.commit)), ElementsAre("refused commit unknown_proposal", "changed"));
     EXPECT_TRUE(anna_.session.owes_report());
@@ -95,7 +86,7 @@ TEST_F(Recovery, AReportThatIsHeldBackIsMadeByTheNextOne) {
 
 TEST_F(Recovery, WhoCannotFollowIsPutOutAndInAgain) {
     table_.on_the_way = [](const Member& to, mls::Bytes bytes) {
-        return to.user == kAnna ? test::spoiled(std::move(bytes), 60) : bytes;
+        return to.user == kAnna ? spoiled(std::move(bytes), 60) : bytes;
     };
     table_.join(kDora);
     ASSERT_TRUE(table_.round(5, kBea));
@@ -118,17 +109,21 @@ TEST_F(Recovery, FramesOfTheOldEpochAreHeardDuringARecovery) {
     EXPECT_TRUE(anna_.session.in_transition());
 }
 
-TEST(SessionRecovery, RecoversFromTransitionZeroToo) {
+/// Anna and Bea have sent their key packages; there is no group yet.
+class SessionRecovery : public testing::Test {
+  protected:
     Table table;
-    for (const UserId user : {kAnna, kBea}) table.join(user);
+    Member& anna = table.join(kAnna);
+    Member& bea = table.join(kBea);
+};
+
+TEST_F(SessionRecovery, RecoversFromTransitionZeroToo) {
     table.round(0);
-    EXPECT_THAT(words(table.at(kAnna).session.recover()), ElementsAre("invalid 0", "key package"));
+    EXPECT_THAT(words(anna.session.recover()), ElementsAre("invalid 0", "key package"));
 }
 
-TEST(SessionRecovery, AForeignCommitIsNotForWhoOnlyWaits) {
-    Table table;
-    for (const UserId user : {kAnna, kBea, kCarla}) table.join(user);
-    Member& carla = table.at(kCarla);
+TEST_F(SessionRecovery, AForeignCommitIsNotForWhoOnlyWaits) {
+    Member& carla = table.join(kCarla);
     auto offers = table.propose();
     Member idle(kDora);
     idle.op4();
@@ -141,10 +136,7 @@ TEST(SessionRecovery, AForeignCommitIsNotForWhoOnlyWaits) {
     EXPECT_TRUE(carla.session.call().established);
 }
 
-TEST(SessionRecovery, AWelcomeMayCrossARecovery) {
-    Table table;
-    for (const UserId user : {kAnna, kBea}) table.join(user);
-    Member& bea = table.at(kBea);
+TEST_F(SessionRecovery, AWelcomeMayCrossARecovery) {
     const auto first = table.propose().at(kAnna);
     bea.take(bea.session.recover());
     ASSERT_EQ(bea.packages.size(), 2U);
@@ -152,9 +144,8 @@ TEST(SessionRecovery, AWelcomeMayCrossARecovery) {
     EXPECT_TRUE(bea.session.call().established) << "let in with the first key package";
     // And the server answers the recovery: out, and in with the second, which is still good.
     const std::uint64_t epoch = table.epoch();
-    Member& anna = table.at(kAnna);
     const auto op27 = append({table.gateway.remove(epoch, 1), table.gateway.add(epoch, bea.packages.back())});
-    const auto second = test::offer_in(anna.op27(op27)).value();
+    const auto second = offer_in(anna.op27(op27)).value();
     anna.op29(0, second.commit);
     EXPECT_THAT(words(bea.op30(0, second.welcome)), ElementsAre("hear 1", "speak", "changed"));
     EXPECT_EQ(anna.code(), bea.code());
@@ -164,11 +155,7 @@ TEST(SessionRecovery, AWelcomeMayCrossARecovery) {
 }
 
 // Each new package would be answered by out and in again (dave.md 4.3): it must come to an end.
-TEST(SessionRecovery, OutAndInAgainEnds) {
-    Table table;
-    for (const UserId user : {kAnna, kBea}) table.join(user);
-    Member& anna = table.at(kAnna);
-    Member& bea = table.at(kBea);
+TEST_F(SessionRecovery, OutAndInAgainEnds) {
     const auto first = table.propose().at(kAnna);
     bea.take(bea.session.recover());
     table.announce(0, kAnna, first);
@@ -176,7 +163,7 @@ TEST(SessionRecovery, OutAndInAgainEnds) {
     for (; served < bea.packages.size() && served < 10; ++served) {
         const auto epoch = anna.session.call().epoch;
         const auto op27 = append({table.gateway.remove(epoch, 1), table.gateway.add(epoch, bea.packages[served])});
-        const auto offer = test::offer_in(anna.op27(op27)).value();
+        const auto offer = offer_in(anna.op27(op27)).value();
         bea.op27(op27);
         anna.op29(0, offer.commit);
         bea.op29(0, offer.commit);
@@ -186,73 +173,61 @@ TEST(SessionRecovery, OutAndInAgainEnds) {
     EXPECT_EQ(anna.code(), bea.code());
 }
 
-TEST(SessionRecovery, AGroupWithMembersWhomNobodyNamedIsJoinedAndTold) {
+TEST(SessionWelcome, AGroupWithMembersWhomNobodyNamedIsJoinedAndTold) {
     Table table;
     Member& anna = table.join(kAnna);
     Member bea(kBea);
     bea.op4();
     bea.op25(table.gateway.op25());
     anna.op11({kBea});
-    const auto offer = test::offer_in(anna.op27(append({table.gateway.add(0, bea.packages.back())}))).value();
+    const auto offer = offer_in(anna.op27(adding(table, bea))).value();
     EXPECT_THAT(words(bea.op30(1, offer.welcome)), ElementsAre("hear 1", "ready 1", "unnamed 1", "changed"));
 }
 
-TEST(SessionRecovery, OldKeyPackagesAreForgottenInTheEnd) {
-    Table table;
-    for (const UserId user : {kAnna, kBea}) table.join(user);
+TEST_F(SessionRecovery, OldKeyPackagesAreForgottenInTheEnd) {
     const auto offer = table.propose().at(kAnna);
-    Member& bea = table.at(kBea);
     for (int resets = 0; resets < 4; ++resets) bea.op24();
     EXPECT_THAT(words(bea.op30(2, offer.welcome)),
                 ElementsAre("refused welcome not_for_us", "invalid 2", "key package"));
 }
 
-TEST(SessionRecovery, AFaultyWelcomeIsReportedOnce) {
-    Table table;
-    for (const UserId user : {kAnna, kBea}) table.join(user);
+TEST_F(SessionRecovery, AFaultyWelcomeIsReportedOnce) {
     const auto offer = table.propose().at(kAnna);
-    Member& bea = table.at(kBea);
-    const auto bad = test::spoiled(offer.welcome, offer.welcome.size() - 1);
+    const auto bad = spoiled(offer.welcome, offer.welcome.size() - 1);
     EXPECT_THAT(words(bea.op30(2, bad)), ElementsAre("refused welcome cannot_open", "invalid 2", "key package"));
     EXPECT_THAT(words(bea.op30(2, bad)), ElementsAre("refused welcome not_for_us")) << "the same fault";
     EXPECT_THAT(words(bea.op30(2, offer.welcome)), ElementsAre("refused welcome not_for_us")) << "it is used up";
     EXPECT_THAT(words(bea.op30(2, {})), ElementsAre("refused welcome malformed"));
 }
 
-TEST(SessionRecovery, AWelcomeThatIsFaultyInAnswerToThatIsAnotherFault) {
-    Table table;
-    for (const UserId user : {kAnna, kBea}) table.join(user);
+TEST_F(SessionRecovery, AWelcomeThatIsFaultyInAnswerToThatIsAnotherFault) {
     table.on_the_way = [](const Member& to, mls::Bytes bytes) {
-        return to.user == kBea ? test::spoiled(std::move(bytes), bytes.size() - 1) : bytes;
+        return to.user == kBea ? spoiled(std::move(bytes), bytes.size() - 1) : bytes;
     };
     for (int tries = 0; tries < 3; ++tries) ASSERT_TRUE(table.round(static_cast<std::uint16_t>(2 + tries), kAnna));
-    EXPECT_THAT(table.at(kBea).invalid, ElementsAre(2, 3, 4));
+    EXPECT_THAT(bea.invalid, ElementsAre(2, 3, 4));
     table.on_the_way = [](const Member& /*to*/, mls::Bytes bytes) { return bytes; };
     table.settle();
-    EXPECT_EQ(table.at(kAnna).code(), table.at(kBea).code());
+    EXPECT_EQ(anna.code(), bea.code());
 }
 
-TEST(SessionRecovery, AWelcomeOfAnotherExternalSenderIsRefused) {
-    Table table;
-    for (const UserId user : {kAnna, kBea}) table.join(user);
+TEST_F(SessionRecovery, AWelcomeOfAnotherExternalSenderIsRefused) {
     const auto offer = table.propose().at(kAnna);
-    const Session bea = table.at(kBea).session;
-
-    Session other_sender = bea;
-    other_sender.on_external_sender(test::ExternalSender().op25());
+    Session other_sender = bea.session;
+    other_sender.on_external_sender(ExternalSender().op25());
     EXPECT_THAT(words(other_sender.on_welcome(2, offer.welcome)),
                 ElementsAre("refused welcome wrong_sender", "invalid 2", "key package"));
-    Session as_it_should_be = bea;
+    Session as_it_should_be = bea.session;
     EXPECT_THAT(words(as_it_should_be.on_welcome(2, offer.welcome)), ElementsAre("hear 1", "ready 2", "changed"));
 }
 
-TEST(SessionRecovery, WithoutAnExternalSenderNoWelcomeIsTrusted) {
+TEST(SessionWelcome, WithoutAnExternalSenderNoWelcomeIsTrusted) {
     Table table;
     Member& anna = table.join(kAnna);
     Member bea(kBea);
     bea.op4();
     anna.op11({kBea});
-    const auto offer = test::offer_in(anna.op27(append({table.gateway.add(0, bea.packages.back())}))).value();
+    const auto offer = offer_in(anna.op27(adding(table, bea))).value();
     EXPECT_THAT(words(bea.op30(2, offer.welcome)),
                 ElementsAre("refused welcome wrong_sender", "invalid 2", "key package"));
 }

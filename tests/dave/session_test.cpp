@@ -10,16 +10,7 @@
 namespace lestapenna::dave {
 namespace {
 
-using test::append;
-using test::expect_all_hear;
-using test::kAnna;
-using test::kBea;
-using test::kCarla;
-using test::kDora;
-using test::kOpus;
-using test::Member;
-using test::Table;
-using test::words;
+using namespace test;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
@@ -53,12 +44,10 @@ TEST(Session, KnowsTenThousandUsersAndNoMore) {
     anna.op11(many);
     Member last(many.back());
     last.op4();
-    EXPECT_THAT(words(anna.op27(append({table.gateway.add(0, last.packages.back())}))),
-                ElementsAre("refused proposals bad_proposal"));
+    EXPECT_THAT(words(anna.op27(adding(table, last))), ElementsAre("refused proposals bad_proposal"));
     Member first(many.front());
     first.op4();
-    EXPECT_THAT(words(anna.op27(append({table.gateway.add(0, first.packages.back())}))),
-                ElementsAre("commit and welcome"));
+    EXPECT_THAT(words(anna.op27(adding(table, first))), ElementsAre("commit and welcome"));
 }
 
 TEST(Session, CreatesTheGroup) {
@@ -78,7 +67,7 @@ TEST(Session, PrepareComesBeforeReadyAndSpeakingAfterExecution) {
     Table table;
     Member& anna = table.join(kAnna);
     Member& bea = table.join(kBea);
-    const auto offer = test::offer_in(anna.op27(append({table.gateway.add(0, bea.packages.back())}))).value();
+    const auto offer = offer_in(anna.op27(adding(table, bea))).value();
     EXPECT_THAT(words(anna.op29(7, offer.commit)), ElementsAre("hear 1", "ready 7", "changed"));
     EXPECT_TRUE(anna.session.in_transition());
     EXPECT_FALSE(anna.speak(kOpus));
@@ -99,7 +88,7 @@ TEST(Session, WaitsForTheExternalSenderInAnyOrder) {
     early.op4();
     early.op11({kBea});
     Member& bea = table.join(kBea);
-    const auto op27 = append({table.gateway.add(0, bea.packages.back())});
+    const auto op27 = adding(table, bea);
     EXPECT_THAT(words(early.op27(op27)), ElementsAre("commit and welcome"));
 
     Member late(kAnna);
@@ -112,28 +101,27 @@ TEST(Session, WaitsForTheExternalSenderInAnyOrder) {
 
 TEST(Session, AnotherExternalSenderStartsThePendingGroupAnew) {
     Table table;
-    const test::ExternalSender other;
+    const ExternalSender other;
     Member& anna = table.join(kAnna);
     Member& bea = table.join(kBea);
     EXPECT_THAT(words(anna.op25(table.gateway.op25())), IsEmpty()) << "the same";
     EXPECT_THAT(words(anna.op25(other.op25())), IsEmpty());
-    EXPECT_THAT(words(anna.op27(append({table.gateway.add(0, bea.packages.back())}))),
-                ElementsAre("refused proposals bad_signature"));
+    EXPECT_THAT(words(anna.op27(adding(table, bea))), ElementsAre("refused proposals bad_signature"));
     EXPECT_THAT(words(anna.op27(append({other.add(0, bea.packages.back())}))), ElementsAre("commit and welcome"));
 }
 
 TEST(Session, KeepsItsExternalSenderOnceItIsInAGroup) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     EXPECT_THAT(words(anna.op25(table->gateway.op25())), IsEmpty());
-    EXPECT_THAT(words(anna.op25(test::ExternalSender().op25())), ElementsAre("refused external sender wrong_sender"));
+    EXPECT_THAT(words(anna.op25(ExternalSender().op25())), ElementsAre("refused external sender wrong_sender"));
     table->join(kCarla);
     table->settle();
     EXPECT_EQ(anna.code(), table->at(kCarla).code());
 }
 
 TEST(Session, RefusesABadExternalSender) {
-    const mls::Bytes good = test::ExternalSender().op25();
+    const mls::Bytes good = ExternalSender().op25();
     mls::Bytes trailing = good;
     trailing.push_back(0);
     mls::Bytes x509 = good;
@@ -144,14 +132,14 @@ TEST(Session, RefusesABadExternalSender) {
     EXPECT_THAT(words(anna.op25(trailing)), ElementsAre("refused external sender malformed"));
     EXPECT_THAT(words(anna.op25(mls::View(good).first(20))), ElementsAre("refused external sender malformed"));
     EXPECT_THAT(words(anna.op25(x509)), ElementsAre(StartsWith("refused external sender")));
-    EXPECT_THAT(words(anna.op25(test::spoiled(good, 40))), ElementsAre("refused external sender bad_key"));
+    EXPECT_THAT(words(anna.op25(spoiled(good, 40))), ElementsAre("refused external sender bad_key"));
     EXPECT_THAT(words(anna.op25(good)), IsEmpty());
 }
 
 // ---- versions, and being alone
 
 TEST(Session, DowngradeTakesClearFramesFromItsAnnouncement) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     EXPECT_EQ(anna.hear(kBea, kOpus), Opening::plain);
     EXPECT_THAT(words(anna.op21(0, 10)), ElementsAre("clear", "ready 10"));
@@ -166,7 +154,7 @@ TEST(Session, DowngradeTakesClearFramesFromItsAnnouncement) {
 }
 
 TEST(Session, AnEpochThatIsExecutedDuringADowngradeDoesNotUndoIt) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     anna.op21(0, 10);
     table->join(kCarla);
@@ -200,7 +188,7 @@ TEST(Session, UpgradeTakesClearFramesForTenSecondsMore) {
 }
 
 TEST(Session, AnUpgradeWithinTheGroup) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     anna.op21(0, 10);
     anna.op22(10);
@@ -210,7 +198,7 @@ TEST(Session, AnUpgradeWithinTheGroup) {
 }
 
 TEST(Session, PrepareEpochResetsAtAnyVersion) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     const auto in_flight = table->at(kBea).speak(kOpus).value();
     EXPECT_THAT(words(anna.op24()), ElementsAre("hear 0", "key package", "changed"));
@@ -227,7 +215,7 @@ TEST(Session, PrepareEpochResetsAtAnyVersion) {
 }
 
 TEST(Session, SoleMemberIsResetByEpochThenTransition) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     anna.op13(kBea);
     anna.op24();
@@ -240,7 +228,7 @@ TEST(Session, SoleMemberIsResetByEpochThenTransition) {
     back.op4();
     back.op25(table->gateway.op25());
     anna.op11({kBea});
-    const auto offer = test::offer_in(anna.op27(append({table->gateway.add(0, back.packages.back())}))).value();
+    const auto offer = offer_in(anna.op27(adding(*table, back))).value();
     anna.op29(0, offer.commit);
     back.op30(0, offer.welcome);
     EXPECT_EQ(anna.code(), back.code());
@@ -248,7 +236,7 @@ TEST(Session, SoleMemberIsResetByEpochThenTransition) {
 }
 
 TEST(Session, SoleMemberIsResetByVersionZero) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     anna.op13(kBea);
     EXPECT_THAT(words(anna.op21(0, 0)), ElementsAre("speak clear", "clear", "changed"));
@@ -257,7 +245,7 @@ TEST(Session, SoleMemberIsResetByVersionZero) {
     Member back(kBea);
     back.op4();
     back.op25(table->gateway.op25());
-    const auto offer = test::offer_in(anna.op27(append({table->gateway.add(0, back.packages.back())}))).value();
+    const auto offer = offer_in(anna.op27(adding(*table, back))).value();
     EXPECT_THAT(words(anna.op29(4, offer.commit)), ElementsAre("hear 1", "ready 4", "changed"));
     EXPECT_THAT(words(anna.op22(4)), ElementsAre("speak", "clear ends", "changed"));
     back.op30(0, offer.welcome);
@@ -275,7 +263,7 @@ TEST(Session, VersionsThatNobodySpeaksAreRefused) {
 }
 
 TEST(Session, AnEarlierEpochExecutedLateIsNotGoneBackTo) {
-    const auto table = test::table_of({kAnna, kBea});
+    const auto table = table_of({kAnna, kBea});
     Member& anna = table->at(kAnna);
     Member& carla = table->join(kCarla);
     auto offer = table->propose().at(kAnna);
@@ -286,7 +274,7 @@ TEST(Session, AnEarlierEpochExecutedLateIsNotGoneBackTo) {
     anna.op11({kDora});
     Member dora(kDora);
     dora.op4();
-    offer = test::offer_in(anna.op27(append({table->gateway.add(table->epoch() + 1, dora.packages.back())}))).value();
+    offer = offer_in(anna.op27(append({table->gateway.add(table->epoch() + 1, dora.packages.back())}))).value();
     anna.op29(22, offer.commit);
     EXPECT_NE(anna.code(), first);
     EXPECT_THAT(words(anna.op22(22)), ElementsAre("speak"));

@@ -37,6 +37,21 @@ struct OfficialCase {
         }
     }
 
+    /// All but the sender open the path, and `then` looks at what each has got. How many that were.
+    template <class Then>
+    std::size_t opened_by_others(LeafIndex sender, const UpdatePath& path, const Then& then) const {
+        std::size_t times = 0;
+        for (const auto& member : members) {
+            if (member.leaf == sender) continue;
+            const auto opened = open_path(tree, member.leaf, member.keys, sender, path, context, {});
+            EXPECT_EQ(why(opened), std::nullopt) << member.leaf.value << " from " << sender.value;
+            if (!opened) continue;
+            ++times;
+            then(member, *opened);
+        }
+        return times;
+    }
+
     GroupContext context;
     Tree tree;
     std::vector<test::TreeMember> members;
@@ -54,23 +69,19 @@ TEST(TreeKem, OfficialPathsAreOpenedByEverybody) {
             const LeafIndex sender{sent["sender"].get<std::uint32_t>()};
             const auto path = decode<UpdatePath>(test::unhex(sent["update_path"]));
             ASSERT_TRUE(path.ok());
-            for (const auto& member : given.members) {
-                if (member.leaf == sender) continue;
-                ++opened_paths;
-                const auto opened = open_path(given.tree, member.leaf, member.keys, sender, *path, given.context, {});
-                ASSERT_EQ(why(opened), std::nullopt) << member.leaf.value << " from " << sender.value;
-                EXPECT_EQ(opened->tree.hash(), test::unhex(sent["tree_hash_after"]));
-                EXPECT_TRUE(opened->tree.parent_hashes_hold());
-                EXPECT_EQ(to_bytes(opened->result.commit_secret), test::unhex(sent["commit_secret"]));
+            opened_paths += given.opened_by_others(sender, *path, [&](const auto& member, const OpenedPath& opened) {
+                EXPECT_EQ(opened.tree.hash(), test::unhex(sent["tree_hash_after"]));
+                EXPECT_TRUE(opened.tree.parent_hashes_hold());
+                EXPECT_EQ(to_bytes(opened.result.commit_secret), test::unhex(sent["commit_secret"]));
                 // What it knows after is what whoever joins there is told by a welcome.
                 const auto secret = test::unhex(sent["path_secrets"][member.leaf.value]);
-                const auto told = keys_from_path_secret(opened->tree, member.leaf, member.keys.leaf, sender, secret);
+                const auto told = keys_from_path_secret(opened.tree, member.leaf, member.keys.leaf, sender, secret);
                 ASSERT_TRUE(told.ok());
                 for (const auto& [node, pair] : told->parents) {
-                    EXPECT_EQ(opened->result.keys.parents.at(node).private_key, pair.private_key);
+                    EXPECT_EQ(opened.result.keys.parents.at(node).private_key, pair.private_key);
                 }
                 EXPECT_TRUE(told->parents.contains(common_ancestor(member.leaf, sender)));
-            }
+            });
         }
     }
     std::cout << "treekem.json: " << cases->size() << " trees, " << paths << " paths, opened " << opened_paths
@@ -88,15 +99,10 @@ TEST(TreeKem, OwnPathsFromOfficialTreesAreOpenedByEverybody) {
             ++paths;
             const auto made = make_path(given.tree, sender.leaf, sender.signature, given.context, {});
             EXPECT_TRUE(made.tree.check(given.context.group_id).ok());
-            for (const auto& member : given.members) {
-                if (member.leaf == sender.leaf) continue;
-                ++opened_paths;
-                const auto opened =
-                    open_path(given.tree, member.leaf, member.keys, sender.leaf, made.path, given.context, {});
-                ASSERT_EQ(why(opened), std::nullopt) << member.leaf.value << " from " << sender.leaf.value;
-                EXPECT_EQ(opened->tree.hash(), made.tree.hash());
-                EXPECT_EQ(opened->result.commit_secret, made.result.commit_secret);
-            }
+            opened_paths += given.opened_by_others(sender.leaf, made.path, [&](const auto&, const OpenedPath& opened) {
+                EXPECT_EQ(opened.tree.hash(), made.tree.hash());
+                EXPECT_EQ(opened.result.commit_secret, made.result.commit_secret);
+            });
         }
     }
     std::cout << "from treekem.json's trees: " << paths << " paths of our own, opened " << opened_paths << " times\n";
