@@ -34,6 +34,7 @@ Result<std::vector<Wanted>> missing_fragments(Session& session, const Closed& cl
         row.duration = std::chrono::floor<milliseconds>(connection.length());
         row.recipe = fragment_recipe(connection);
         const auto before = known.find(row.key);
+        if (before != known.end() && before->second.status == catalog::FileStatus::expired) continue;
         if (before != known.end() && before->second.status == catalog::FileStatus::stored) {
             const auto there = session.up_to_date(row.key, before->second.recipe, row.recipe);
             if (!there) return there.error();

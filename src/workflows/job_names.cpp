@@ -18,6 +18,10 @@ catalog::NewJob keep_up_job(const SessionId& session, UnixTime due) {
     return job;
 }
 
+catalog::NewJob retention_job() {
+    return {.name = kRetentionJob, .subject = "all"};
+}
+
 catalog::NewJob finish_job(const SessionId& session) {
     return of_session(kFinishJob, session);
 }

@@ -13,8 +13,10 @@ inline constexpr const char* kReportJob = "report";    ///< subject: session. Te
 inline constexpr const char* kDownloadJob =
     "download";  ///< subject: session/user. Makes what is missing; sends the link
 inline constexpr const char* kTranscriptJob = "transcript";  ///< subject: session. Its text, once all of it is there
+inline constexpr const char* kRetentionJob = "retention";    ///< subject: all. Removes what has lived its time
 
 catalog::NewJob keep_up_job(const SessionId& session, UnixTime due);
+catalog::NewJob retention_job();
 catalog::NewJob finish_job(const SessionId& session);
 catalog::NewJob recover_job(const SessionId& session);
 catalog::NewJob report_job(const SessionId& session);

@@ -47,6 +47,7 @@ Result<std::vector<Wanted>> missing_chunks(Session& session, const Closed& close
                                std::chrono::floor<milliseconds>(window.length),
                                recipes.next(window)};
             const auto before = known.find(row.key);
+            if (before != known.end() && before->second.status == catalog::FileStatus::expired) continue;
             if (before != known.end() && before->second.status == catalog::FileStatus::stored) {
                 const auto there = session.up_to_date(row.key, before->second.recipe, row.recipe);
                 if (!there) return there.error();

@@ -1,8 +1,10 @@
 // Around a journal that grows: data folder, catalog, and a store that counts.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -17,22 +19,41 @@
 
 namespace lestapenna::workflows {
 
-/// The directory store, which counts what is put into it, and fails when it is told to.
+/// The directory store, which counts what it is asked for, and fails when it is told to.
 class CountingStore final : public store::ObjectStore {
   public:
     explicit CountingStore(std::unique_ptr<store::ObjectStore> inner) : inner_(std::move(inner)) {}
     Status put(const std::filesystem::path& file, const store::Key& key) override {
         if (failing_puts > 0) {
             --failing_puts;
-            return Error{ErrorKind::failed, "the store is told to fail"};
+            return told_to_fail();
         }
         ++puts[key.text()];
         return inner_->put(file, key);
     }
-    Status get(const store::Key& key, const std::filesystem::path& file) override { return inner_->get(key, file); }
-    Result<std::optional<store::ObjectInfo>> find(const store::Key& key) override { return inner_->find(key); }
-    Status remove(const store::Key& key) override { return inner_->remove(key); }
-    Result<std::vector<store::ObjectInfo>> list(std::string_view prefix) override { return inner_->list(prefix); }
+    Status get(const store::Key& key, const std::filesystem::path& file) override {
+        {
+            const std::scoped_lock lock(mutex_);
+            ++gets[key.text()];
+        }
+        return inner_->get(key, file);
+    }
+    Result<std::optional<store::ObjectInfo>> find(const store::Key& key) override {
+        ++finds;
+        return inner_->find(key);
+    }
+    Status remove(const store::Key& key) override {
+        if (failing_removes > 0) {
+            --failing_removes;
+            return told_to_fail();
+        }
+        ++removes;
+        return inner_->remove(key);
+    }
+    Result<std::vector<store::ObjectInfo>> list(std::string_view prefix) override {
+        ++lists;
+        return inner_->list(prefix);
+    }
     [[nodiscard]] std::optional<std::filesystem::path> local_path(const store::Key& key) const override {
         return remote ? std::nullopt : inner_->local_path(key);
     }
@@ -41,28 +62,35 @@ class CountingStore final : public store::ObjectStore {
     }
 
     std::map<std::string, int> puts;
+    std::map<std::string, int> gets;  ///< of several threads
+    std::atomic<int> finds = 0;
+    std::atomic<int> removes = 0;
+    std::atomic<int> lists = 0;
     int failing_puts = 0;
+    int failing_removes = 0;
     bool remote = false;  ///< as if its objects were elsewhere
 
   private:
+    static Error told_to_fail() { return {ErrorKind::failed, "the store is told to fail"}; }
     std::unique_ptr<store::ObjectStore> inner_;
+    std::mutex mutex_;
 };
 
 /// Data folder, catalog and store of one session.
 class Desk {
   public:
     explicit Desk(SessionId id, UnixTime start, milliseconds rotation = seconds(30)) : id_(std::move(id)) {
-        config_.data.dir = folder_.path();
         config_.capture.rotation = rotation;
-        open_catalog();
-        auto store = store::open_store(config_);
-        EXPECT_TRUE(store.ok()) << store.error().message;
-        store_ = std::make_unique<CountingStore>(std::move(*store));
+        open();
         catalog::Session row{.id = id_, .guild_id = "7", .channel_id = "8", .start = start};
         row.language = "it";
         EXPECT_TRUE(catalog_->insert_session(row).ok());
     }
-    Desk(const Desk&) = delete;
+    /// As another one stands now.
+    Desk(const Desk& other) : id_(other.id_), config_(other.config_) {
+        std::filesystem::copy(other.folder_.path(), folder_.path(), std::filesystem::copy_options::recursive);
+        open();
+    }
     Desk& operator=(const Desk&) = delete;
 
     [[nodiscard]] const SessionId& id() const { return id_; }
@@ -103,6 +131,13 @@ class Desk {
     }
 
   private:
+    void open() {
+        config_.data.dir = folder_.path();
+        open_catalog();
+        auto store = store::open_store(config_);
+        EXPECT_TRUE(store.ok()) << store.error().message;
+        store_ = std::make_unique<CountingStore>(std::move(*store));
+    }
     void open_catalog() {
         auto catalog = catalog::Catalog::open(folder_ / "catalog.sqlite");
         EXPECT_TRUE(catalog.ok()) << catalog.error().message;
