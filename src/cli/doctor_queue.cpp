@@ -30,7 +30,7 @@ Result<std::string> who(const Config& config) {
     const std::atomic<bool> stop{false};
     auto queue = jobs::BullQueue::connect(*place, config.queue.name, stop);
     if (!queue) return queue.error();
-    if (auto fit = queue->check(); !fit) return fit.error();
+    if (auto safe = queue->check_memory(); !safe) return safe.error();
     return place->name() + ", queue " + one_line(config.queue.name);
 }
 

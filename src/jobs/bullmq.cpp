@@ -128,27 +128,36 @@ Result<BullQueue> BullQueue::connect(const RedisPlace& place, std::string_view q
     // Entries are named by the server's clock: {milliseconds}-{number}. (Set back, it makes us read some once more.)
     connected.last_ = std::to_string(unix_ms_of(*time));
     connected.script_sha_ = sha->text;
+    // Before anything is added: a script that fails half way leaves a job that no worker ever sees.
+    if (auto fit = connected.fits(); !fit) return fit.error();
     return connected;
 }
 
-Status BullQueue::check() {
-    constexpr std::array<std::pair<const char*, std::string_view>, 8> kTypes{{{"id", "string"},
+Status BullQueue::fits() {
+    constexpr std::array<std::pair<const char*, std::string_view>, 9> kTypes{{{"id", "string"},
                                                                               {"meta", "hash"},
                                                                               {"wait", "list"},
+                                                                              {"paused", "list"},
                                                                               {"active", "list"},
                                                                               {"events", "stream"},
                                                                               {"marker", "zset"},
                                                                               {"completed", "zset"},
                                                                               {"failed", "zset"}}};
     std::vector<RedisCommand> commands;
+    commands.reserve(kTypes.size());
     for (const auto& [key, type] : kTypes) commands.push_back({"TYPE", prefix_ + key});
     const auto types = redis_.ask_all(commands);
     if (!types) return types.error();
     for (std::size_t i = 0; i < kTypes.size(); ++i) {
         const std::string& type = (*types)[i].text;
-        if (type != "none" && type != kTypes[i].second)
+        if (type != "none" && type != kTypes[i].second) {
             return redis_.refused({Reply::Kind::refused, 0, "WRONGTYPE", {}});
+        }
     }
+    return Ok{};
+}
+
+Status BullQueue::check_memory() {
     const auto memory = redis_.ask({"INFO", "memory"});
     if (!memory) return memory.error();
     const bool bounded = memory->text.find("\nmaxmemory:0\r") == std::string::npos &&

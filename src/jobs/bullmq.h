@@ -43,11 +43,11 @@ struct BullLook {
 
 class BullQueue {
   public:
+    /// Fails where something else lies in the place of the queue's keys.
     static Result<BullQueue> connect(const RedisPlace& place, std::string_view queue, const std::atomic<bool>& stop);
 
-    /// Whether jobs would be safe here: nothing else lies where the queue's keys are, and Redis never throws data away
-    /// for want of memory.
-    Status check();
+    /// An error when Redis would throw jobs away for want of memory.
+    Status check_memory();
 
     /// Five attempts, 2, 4, 8 and 16 s apart; a job that is completed stays for a week, a failed one for ever. False: a
     /// job of this id exists, whatever became of it, and is as it was.
@@ -66,6 +66,7 @@ class BullQueue {
 
   private:
     BullQueue(Redis redis, std::string prefix) : redis_(std::move(redis)), prefix_(std::move(prefix)) {}
+    Status fits();
     Result<std::string> field(const std::string& id, const char* name);
     Status note(const Reply& entry, std::vector<std::string>& ids);
 
