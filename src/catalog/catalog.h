@@ -373,6 +373,23 @@ class Catalog {
     /// Those that were tried and not sent.
     Result<std::vector<Mail>> unsent_mails() const;
 
+    // ---- a person who is forgotten (workflows/forget.h)
+
+    /// Has the session a row of theirs, or one that names them?
+    Result<bool> knows(const SessionId& session, UserId user) const;
+    /// Their rows in a session: files, ledger, transcriptions with their words, and that they started it. Several
+    /// changes: within together().
+    Status forget_user(const SessionId& session, UserId user);
+    /// The jobs of a session, or of none, that name them in subject or payload, also one that runs; how many. What the
+    /// others said of their last attempt goes where it names them. Within together().
+    Result<std::int64_t> forget_jobs(const std::optional<SessionId>& session, UserId user);
+    // Ok also when there is none.
+    Status remove_master(const SessionId& session);
+    Status remove_transcript(const SessionId& session);
+    /// What was removed is in no file of the catalog any more: it is written anew and its log is emptied. Errors:
+    /// locked while somebody reads it for long.
+    Status scrub();
+
     // ---- nicknames to give back
 
     /// The first of a guild stays until it is forgotten: a later one may be the sign itself, left by a kill.

@@ -15,6 +15,7 @@
 #include "cli/demo.h"
 #include "cli/doctor.h"
 #include "cli/export.h"
+#include "cli/forget.h"
 #include "cli/import.h"
 #include "cli/journal.h"
 #include "cli/master.h"
@@ -28,9 +29,9 @@ namespace lestapenna::cli {
 namespace {
 
 /// Every verb, in the order of --help.
-constexpr std::array<void (*)(CLI::App&, Context&), 10> kVerbs{add_demo,     add_run,    add_doctor,  add_sandbox,
-                                                               add_sessions, add_master, add_recover, add_export,
-                                                               add_import,   add_journal};
+constexpr std::array<void (*)(CLI::App&, Context&), 11> kVerbs{add_demo,     add_run,     add_doctor,  add_sandbox,
+                                                               add_sessions, add_master,  add_recover, add_export,
+                                                               add_import,   add_journal, add_forget};
 
 constexpr const char* kVersion = "lestapenna " LESTAPENNA_VERSION;
 

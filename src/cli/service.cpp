@@ -27,6 +27,8 @@
 #include "store/links.h"
 #include "web/site.h"
 #include "workflows/job_names.h"
+#include "workflows/wishes.h"
+#include "workflows/job_names.h"
 
 namespace lestapenna::cli {
 
@@ -131,6 +133,9 @@ Status Service::Impl::open_files() {
     auto shown = web::Site::open({config, *links, *store, [this] { return health(); }});
     if (!shown) return shown.error();
     site = std::move(*shown);
+    if (workflows::Wishes::any(folder)) {
+        if (auto added = catalog->add_job({.name = workflows::kForgetJob, .subject = ""}); !added) return added;
+    }
     if (options.links_to_here && config.web.public_url.empty())
         links->lead_to("http://127.0.0.1:" + std::to_string(site->port()));
     return Ok{};

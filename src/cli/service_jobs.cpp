@@ -5,6 +5,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "workflows/forget.h"
 #include "workflows/job_names.h"
 #include "workflows/keep_up.h"
 #include "workflows/manifest.h"
@@ -137,6 +138,10 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
                       if (!sent) return sent.error();
                       return Done{};
                   });
+    runner.handle(workflows::kForgetJob, [with](const catalog::Job&, catalog::Catalog& catalog) -> Result<Done> {
+        if (auto done = workflows::forget_the_rest(with(catalog)); !done) return done.error();
+        return Done{};
+    });
     runner.on_finished([tools](const jobs::Finished& finished) {
         const bool makes = finished.job.name != workflows::kKeepUpJob && finished.job.name != workflows::kReportJob &&
                            finished.job.name != workflows::kTranscriptJob;

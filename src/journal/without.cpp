@@ -70,13 +70,16 @@ Result<bool> holds(const fs::path& folder, std::string_view bytes) {
     return false;
 }
 
-/// A person's id as the journal has it, and as people write it.
+}  // namespace
+
 Result<bool> names(const fs::path& folder, UserId user) {
     std::array<char, sizeof user.value> id{};  // little-endian
     for (std::size_t i = 0; i < id.size(); ++i) id.at(i) = static_cast<char>(user.value >> 8 * i & 0xFF);
     auto found = holds(folder, {id.data(), id.size()});
     return found && !*found ? holds(folder, user.text()) : found;
 }
+
+namespace {
 
 /// Copies a journal, record by record, without one person.
 class Copy {
@@ -264,7 +267,7 @@ Status remove_replaced(const fs::path& journal_root) {
     if (error == std::errc::no_such_file_or_directory) return Ok{};
     for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
         const auto path = entry->path();
-        if (!path.filename().native().starts_with(kBeside)) continue;
+        if (!path.filename().native().starts_with(".")) continue;
         if (auto gone = remove_journal(path); !gone) return gone;
     }
     if (error) return io_error("read", journal_root, error.value());

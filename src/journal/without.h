@@ -32,6 +32,10 @@ struct Taken {
     [[nodiscard]] bool any() const { return packets + events > 0; }
 };
 
+/// Is a person's id in the segments of a journal, as records have it or as people write it, in bytes that can be trusted
+/// or not? Also while it is recorded. Errors: not_found when there is no such folder, failed.
+Result<bool> names(const std::filesystem::path& session_folder, UserId user);
+
 class Without {
   public:
     /// Nothing when the journal has no trace of them. The new one is durable on return.
@@ -53,7 +57,8 @@ class Without {
     Files* files_;
 };
 
-/// Takes away what a kill has left of make() and commit(): whole journals, old or new. While nobody is at it.
+/// Takes away what a kill has left of make() and commit(), and all else whose name begins with a dot: journals on their
+/// way out. While nobody is at make().
 Status remove_replaced(const std::filesystem::path& journal_root);
 
 }  // namespace lestapenna::journal

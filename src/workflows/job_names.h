@@ -10,6 +10,7 @@ inline constexpr const char* kKeepUpJob = "keep_up";  ///< subject: session. Rot
 inline constexpr const char* kFinishJob = "finish";   ///< subject: session. Everything, then kReportJob
 inline constexpr const char* kRecoverJob = "recover";  ///< subject: session. An orphan's end, then kReportJob
 inline constexpr const char* kReportJob = "report";    ///< subject: session. Tells the table, with the link
+inline constexpr const char* kForgetJob = "forget";    ///< no subject. Whose forgetting a kill has cut off
 inline constexpr const char* kDownloadJob =
     "download";  ///< subject: session/user. Makes what is missing; sends the link
 inline constexpr const char* kTranscriptJob = "transcript";  ///< subject: session. Its text, once all of it is there
