@@ -51,7 +51,7 @@ bench:
 asan:
 	@tools/packages program test
 	@cmake --preset asan
-	@cmake --build build/asan
+	@cmake --build build/asan --target tests/all
 	@tools/run-tests build/asan -E '$(ASAN_LEAVES)'
 
 tsan:
