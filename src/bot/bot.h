@@ -34,6 +34,9 @@ struct Tools {
     net::Blocking& blocking;
     discord::Rest& rest;
     workflows::Tools workflows;  ///< used by the blocking thread, and by nobody else meanwhile
+    /// For what asks the store, which may hang: nothing else waits behind it. The same store, a catalog of its own.
+    net::Blocking& asking;
+    workflows::Tools asking_tools;
     const store::Links& links;
     jobs::Runner& jobs;
     journal::Committer& committer;

@@ -6,7 +6,6 @@
 #include "bot/live.h"
 #include "bot/summary.h"
 #include "workflows/job_names.h"
-#include "workflows/master.h"
 
 namespace lestapenna::bot {
 
@@ -14,24 +13,25 @@ namespace {
 
 constexpr std::size_t kMostListed = 10;
 
-/// What a download needs to know, read in one go.
-struct Wanted {
-    std::optional<Summary> summary;  ///< nothing: no such session here
-    bool finished = false;           ///< all that can be made of it is in the store
-};
-Result<Wanted> look_for(const workflows::Tools& tools, GuildId guild, const std::string& argument,
-                        const std::vector<ChannelId>& channels) {
+/// Nothing: no such session here.
+Result<std::optional<Summary>> look_for(const workflows::Tools& tools, GuildId guild, const std::string& argument,
+                                        const std::vector<ChannelId>& channels) {
     const auto found = find_session(tools, guild, argument, channels);
     if (!found) return found.error();
-    Wanted wanted;
-    if (!*found) return wanted;
+    if (!*found) return std::optional<Summary>();
     auto summary = summarise(tools, (*found)->id);
     if (!summary) return summary.error();
-    wanted.summary = std::move(*summary);
-    const auto finished = workflows::is_finished(tools, (*found)->id);
-    if (!finished) return finished.error();
-    wanted.finished = *finished;
-    return wanted;
+    return std::optional<Summary>(std::move(*summary));
+}
+
+/// All that can be made of it is in the store, and the store says so now. One that does not answer leaves the question
+/// to the job, which can wait.
+net::Task<bool> is_there_now(CorePtr core, Summary summary) {
+    const auto look = [summary](const workflows::Tools& tools) { return is_whole(tools, summary); };
+    const auto whole = co_await ask_store_briefly(core, look);
+    if (whole) co_return *whole;
+    log().warn("session {}: {}", summary.row.id.text(), whole.error().message);
+    co_return false;
 }
 
 /// Where a link is shown to who chose a slash command.
@@ -107,35 +107,38 @@ net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string a
         return look_for(tools, guild, argument, here);
     };
     const auto found = co_await off_loop(core, look);
+    const Summary* const summary = found && *found ? &**found : nullptr;
+    bool finished = false;
     std::optional<std::string> no;
     if (!found) {
         no = no_session(language, found.error());
-    } else if (!found->summary) {
+    } else if (summary == nullptr) {
         no = argument.empty() ? text::nothing_recorded_here(language, core->prefix_for(talk.with()))
                               : text::unknown_session(language, core->prefix_for(talk.with()));
-    } else if (const auto refused = may_download(asker, found->summary->row, found->summary->tracks)) {
+    } else if (const auto refused = may_download(asker, summary->row, summary->tracks)) {
         no = text::refusal(language, *refused, core->prefix_for(talk.with()));
-    } else if (const Table* live = core->table_of(found->summary->row.id)) {
-        no = text::with_break(language,
-                              text::already_listening(language, found->summary->row.id, live->where.voice_channel,
-                                                      found->summary->row.start),
-                              live->recorder->report().is_paused, core->prefix_for(talk.with()));
-    } else if (const bool never_began = found->summary->row.status == catalog::SessionStatus::failed;
-               never_began || (found->finished && !found->summary->master)) {
-        no = text::no_audio(language, found->summary->row.id);
+    } else if (const Table* live = core->table_of(summary->row.id)) {
+        no = text::with_break(
+            language, text::already_listening(language, summary->row.id, live->where.voice_channel, summary->row.start),
+            live->recorder->report().is_paused, core->prefix_for(talk.with()));
+    } else if (summary->row.status == catalog::SessionStatus::failed) {  // it never began
+        no = text::no_audio(language, summary->row.id);
+    } else {
+        finished = co_await is_there_now(core, *summary);
+        if (finished && !summary->master) no = text::no_audio(language, summary->row.id);
     }
     if (no) {
         co_await talk.answer(Audience::asker, std::move(*no));
         co_return;
     }
-    const SessionId session = found->summary->row.id;
-    if (!found->finished) {
+    const SessionId session = summary->row.id;
+    if (!finished) {
         co_await make_and_send(core, std::move(talk), session);
         co_return;
     }
     const Addressee to = talk.with();
     const std::string nonce = to.message ? "s" + to.message->text() : "";
-    const Delivery delivered = co_await hand_over(core, *found->summary, to, nonce);
+    const Delivery delivered = co_await hand_over(core, *summary, to, nonce);
     if (delivered == Delivery::later) {
         co_await make_and_send(core, std::move(talk), session);
     } else if (delivered == Delivery::done && !to.interaction && audience_of_links(*core) == Audience::asker) {
@@ -153,7 +156,7 @@ net::Task<> recover(CorePtr core, Conversation talk, Asker asker, std::string ar
     const auto look = [guild = with.guild, argument](const workflows::Tools& tools) {
         return find_to_recover(tools, guild, argument);
     };
-    auto found = co_await off_loop(core, look);
+    auto found = co_await ask_store(core, look);
     if (!found) {
         co_await talk.answer(Audience::asker, no_session(with.language, found.error()));
         co_return;

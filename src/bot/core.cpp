@@ -49,6 +49,10 @@ Error shutting_down() {
     return {ErrorKind::interrupted, "the bot is shutting down"};
 }
 
+Error no_answer_yet() {
+    return {ErrorKind::failed, "the store has not answered yet"};
+}
+
 net::Task<Status> add_jobs(CorePtr core, std::vector<catalog::NewJob> jobs) {
     const std::string first = jobs.front().name + " of " + jobs.front().subject;
     auto add = [jobs = std::move(jobs)](const workflows::Tools& tools) {

@@ -99,6 +99,7 @@ struct Core {
     /// Commands and other doings under way; `quiet` is set while there are none.
     std::size_t doings = 0;
     net::Signal quiet;
+    std::size_t questions = 0;  ///< to the store, brief ones, under way
 
     // What the last process left, by guild; taken out when the guild shows up.
     bool looked_back = false;
@@ -135,6 +136,8 @@ class Doing {
 };
 
 Error shutting_down();
+/// Of a store that is slow to answer.
+Error no_answer_yet();
 
 /// A stage channel, whose calls Discord does not encrypt end to end.
 bool is_stage(const discord::Guilds& guilds, GuildId guild, ChannelId channel);
@@ -146,6 +149,43 @@ net::Task<std::invoke_result_t<Work&, const workflows::Tools&>> off_loop(CorePtr
     auto with_tools = [work = std::move(work), tools = core->tools.workflows]() mutable { return work(tools); };
     auto result = co_await core->tools.blocking.run(std::move(with_tools));
     co_return result;
+}
+
+/// The same for work that asks the store, and may take long when that is a bucket: on a thread of its own, so that no
+/// command of another table waits behind it.
+template <class Work>
+net::Task<std::invoke_result_t<Work&, const workflows::Tools&>> ask_store(CorePtr core, Work work) {
+    if (core->gone) co_return shutting_down();
+    auto with_tools = [work = std::move(work), tools = core->tools.asking_tools]() mutable { return work(tools); };
+    auto result = co_await core->tools.asking.run(std::move(with_tools));
+    co_return result;
+}
+
+/// The same; an error when there is no answer within kStorePatience, or when several wait for theirs already.
+inline constexpr seconds kStorePatience{3};
+inline constexpr std::size_t kMostQuestions = 4;
+template <class Work>
+net::Task<std::invoke_result_t<Work&, const workflows::Tools&>> ask_store_briefly(CorePtr core, Work work) {
+    using Answer = std::invoke_result_t<Work&, const workflows::Tools&>;
+    struct Asked {
+        explicit Asked(net::Loop& loop) : answered(loop) {}
+        net::Signal answered;
+        std::optional<Answer> answer;
+    };
+    if (core->gone) co_return shutting_down();
+    if (core->questions >= kMostQuestions) co_return no_answer_yet();
+    ++core->questions;
+    auto asked = std::make_shared<Asked>(core->tools.loop);
+    const auto ask = [](CorePtr with, std::shared_ptr<Asked> to, Work what) -> net::Task<> {
+        auto answer = co_await ask_store(with, std::move(what));
+        --with->questions;
+        to->answer.emplace(std::move(answer));
+        to->answered.set();
+    };
+    net::spawn(core->tools.loop, ask(core, asked, std::move(work)));
+    const bool in_time = co_await asked->answered.wait_for(kStorePatience);
+    if (!in_time || !asked->answer) co_return no_answer_yet();
+    co_return std::move(*asked->answer);
 }
 
 /// Durable on return, all or none, and begun when they are due. What fails is logged: the next start finds the work

@@ -193,7 +193,7 @@ net::Task<> finish_later(CorePtr core, SessionId session) {
 }
 
 net::Task<> look_back(CorePtr core) {
-    auto found = co_await off_loop(core, find_left);
+    auto found = co_await ask_store(core, find_left);  // for what the catalog has lost
     if (!found) {
         log().error("what the last process left is not known: {}", found.error().message);
         co_return;

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/files.h"
+#include "workflows/master.h"
 #include "workflows/recovery.h"
 
 namespace lestapenna::bot {
@@ -41,6 +42,17 @@ void note_ends(const std::vector<File>& files, std::map<UserId, UnixTime>& until
     }
 }
 
+/// Of a bucket the catalog's word is taken: the row has no content before the file is there, and nobody waits for a
+/// server that hangs.
+Result<std::optional<store::ObjectInfo>> find_master(const workflows::Tools& tools, const catalog::Master& master) {
+    using Found = std::optional<store::ObjectInfo>;
+    const auto key = store::Key::parse(master.key);
+    if (!key) return Found();
+    if (tools.store.local_path(*key)) return tools.store.find(*key);
+    if (!master.content || master.expired) return Found();
+    return Found({*key, static_cast<std::uint64_t>(master.content->bytes)});
+}
+
 std::optional<UnixTime> until_of_everybody(const std::vector<recorder::Heard>& heard,
                                            const std::map<UserId, UnixTime>& until) {
     std::optional<UnixTime> least;
@@ -71,8 +83,8 @@ Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id) {
     if (row->end) summary.finished.length = *row->end - row->start;
     if (!*master) return summary;
     if ((*master)->duration) summary.finished.length = *(*master)->duration;
-    const auto key = store::Key::parse((*master)->key);
-    const auto found = key ? tools.store.find(*key) : Result<std::optional<store::ObjectInfo>>(std::nullopt);
+    summary.finished.source = (*master)->source;
+    const auto found = find_master(tools, **master);
     if (!found) return found.error();
     if (*found) {
         summary.master = (*found)->key;
@@ -82,15 +94,19 @@ Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id) {
     return summary;
 }
 
+Result<bool> is_whole(const workflows::Tools& tools, const Summary& summary) {
+    if (!summary.master || tools.store.local_path(*summary.master))
+        return workflows::is_finished(tools, summary.row.id);
+    if (summary.row.status != catalog::SessionStatus::complete) return false;
+    const auto found = tools.store.find(*summary.master);
+    if (!found) return found.error();
+    return found->has_value();
+}
+
 Result<std::string> master_bytes(const workflows::Tools& tools, const Summary& summary, std::uint64_t limit) {
-    if (const auto local = tools.store.local_path(*summary.master)) return read_text_file(*local, limit);
-    const auto copy = tools.config.data.dir / "cache" / ("attached-" + summary.row.id.text() + ".mp3");
-    if (auto made = make_folders(copy.parent_path()); !made) return made.error();
-    if (auto got = tools.store.get(*summary.master, copy); !got) return got.error();
-    auto bytes = read_text_file(copy, limit);
-    std::error_code ignored;
-    std::filesystem::remove(copy, ignored);
-    return bytes;
+    const auto file = tools.store.local_path(*summary.master);
+    if (!file) return Error{ErrorKind::not_found, "the master is not on this machine"};  // a bucket gives links
+    return read_text_file(*file, limit);
 }
 
 Result<std::optional<catalog::Session>> find_session(const workflows::Tools& tools, GuildId guild,

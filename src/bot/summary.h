@@ -1,7 +1,7 @@
 // What people are told of sessions, gathered from catalog, journal and store.
 //
-// Thread: the blocking one, through off_loop(); what takes no tools is pure. Errors: the catalog's and the store's;
-// not_found for an unknown session.
+// Thread: the blocking one, through off_loop(), but what asks the store where that may hang: that is said. What takes
+// no tools is pure. Errors: the catalog's and the store's; not_found for an unknown session.
 #pragma once
 
 #include <optional>
@@ -19,12 +19,16 @@ struct Summary {
     catalog::Session row;
     std::vector<catalog::Track> tracks;
     text::Finished finished;
-    std::optional<store::Key> master;  ///< in the store by now
+    std::optional<store::Key> master;  ///< in the store by now; of a bucket, as the catalog has it
     std::uint64_t bytes = 0;           ///< of the master
 };
 Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id);
 
-/// The master as bytes. Errors: damaged when it is longer than `limit`.
+/// Through ask_store(): has the store all that can be made of a session that is over? Of a bucket only the master is
+/// asked for: a link needs no more, and an evening has hundreds of chunks.
+Result<bool> is_whole(const workflows::Tools& tools, const Summary& summary);
+
+/// The master as bytes, of a store that is a folder. Errors: damaged when it is longer than `limit`.
 Result<std::string> master_bytes(const workflows::Tools& tools, const Summary& summary, std::uint64_t limit);
 
 /// The session that a person means: by its id or the ending of it, else the last one of these channels. Nothing: there

@@ -82,14 +82,16 @@ struct Service::Impl {
     const Config& config;
     ServiceOptions options;
     Fd lock;
-    std::optional<catalog::Catalog> catalog;    ///< the blocking thread's
-    std::optional<catalog::Catalog> questions;  ///< health()'s and busy()'s, one at a time
+    std::optional<catalog::Catalog> catalog;         ///< the blocking thread's
+    std::optional<catalog::Catalog> asking_catalog;  ///< the thread's that asks the store
+    std::optional<catalog::Catalog> questions;       ///< health()'s and busy()'s, one at a time
     std::mutex asking;
     std::unique_ptr<store::ObjectStore> store;
     std::optional<store::Links> links;
     journal::Committer committer;  // sessions' writers may outlive the loop's tasks
     net::LoopThread thread;
     net::Blocking blocking;
+    net::Blocking asking_store;
     std::unique_ptr<jobs::Runner> runner;
     std::unique_ptr<jobs::Transcriber> transcriber;
     std::optional<discord::Rest> rest;
@@ -115,7 +117,7 @@ Status Service::Impl::open_files() {
     auto locked = lock_folder(folder);
     if (!locked) return locked.error();
     lock = std::move(*locked);
-    for (auto* const which : {&catalog, &questions}) {
+    for (auto* const which : {&catalog, &asking_catalog, &questions}) {
         auto opened = catalog::Catalog::open(folder / "catalog.sqlite");
         if (!opened) return opened.error();
         which->emplace(std::move(*opened));
@@ -164,6 +166,8 @@ Status Service::Impl::log_in() {
                      blocking,
                      *rest,
                      workflows::Tools{config, *catalog, *store, {}},
+                     asking_store,
+                     workflows::Tools{config, *asking_catalog, *store, {}},
                      *links,
                      *runner,
                      committer,
@@ -224,6 +228,7 @@ net::Task<> Service::Impl::log_out() {
 // NOLINTNEXTLINE(bugprone-exception-escape)
 Service::~Service() {
     Impl& at = *impl_;
+    at.store->stop();  // else a server that hangs would keep us for minutes
     at.site.reset();
     at.transcriber.reset();
     at.runner->stop();
@@ -304,8 +309,6 @@ web::Health Service::Impl::health() {
         }
     }
     std::ranges::move(transcriber->metrics(), std::back_inserter(health.metrics));
-    const auto key = store::Key::parse("recordings/none");
-    if (const auto found = store->find(*key); !found) health.not_ready.push_back(found.error().message);
     return health;
 }
 

@@ -39,19 +39,23 @@ Result<Sources> sources(const workflows::Tools& tools) {
     return from;
 }
 
-/// Where the object is: on this machine, for everybody; null where it is not.
+/// Where the object is: on this machine, for everybody; null where it is not. Of a bucket the catalog's word is taken:
+/// hundreds of questions to a server are no list of sessions.
 struct Place {
     std::optional<std::string> path;
     std::optional<std::string> link;
 };
-Result<Place> place_of(const Sources& from, const std::string& text, std::string_view name) {
+Result<Place> place_of(const Sources& from, const std::string& text, std::string_view name, bool stored) {
     const auto key = store::Key::parse(text);
     if (!key) return Place{};
-    const auto found = from.tools.store.find(*key);
-    if (!found) return found.error();
-    if (!*found) return Place{};
     Place place;
-    if (const auto path = from.tools.store.local_path(*key)) place.path = path->string();
+    if (const auto path = from.tools.store.local_path(*key)) {
+        const auto found = from.tools.store.find(*key);
+        if (!found) return found.error();
+        stored = found->has_value();
+        if (stored) place.path = path->string();
+    }
+    if (!stored) return place;
     if (from.links) place.link = from.links->make(*key, name, from.now);
     return place;
 }
@@ -97,7 +101,8 @@ Result<Json> master_json(const Sources& from, const catalog::Session& session) {
     const auto master = from.tools.catalog.master(session.id);
     if (!master) return master.error();
     if (!*master) return Json(nullptr);
-    const auto place = place_of(from, (*master)->key, store::master_name(session.id, session.start));
+    const auto place = place_of(from, (*master)->key, store::master_name(session.id, session.start),
+                                (*master)->content && !(*master)->expired);
     if (!place) return place.error();
     return Json{{"path", or_null(place->path)},
                 {"key", (*master)->key},
@@ -124,7 +129,8 @@ Result<Json> tracks_json(const Sources& from, const SessionId& id) {
     };
     for (const auto& fragment : *fragments) {
         const auto place =
-            place_of(from, fragment.key, std::string_view(fragment.key).substr(fragment.key.rfind('/') + 1));
+            place_of(from, fragment.key, std::string_view(fragment.key).substr(fragment.key.rfind('/') + 1),
+                     fragment.status == catalog::FileStatus::stored);
         if (!place) return place.error();
         track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, *place));
     }

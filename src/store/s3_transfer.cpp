@@ -6,7 +6,9 @@
 #include <utility>
 
 #include <curl/curl.h>
+#include <linux/sockios.h>
 #include <openssl/x509.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -15,7 +17,7 @@ namespace lestapenna::store {
 
 namespace {
 
-constexpr long kLeastBytesPerSecond = 1024;
+constexpr double kLeastBytesPerSecond = 1024;
 constexpr long kUploadBuffer = 512L << 10;  // the default of 64 KiB costs a third of the throughput on loopback
 constexpr std::size_t kLongestHead = 64u << 10;
 
@@ -24,11 +26,19 @@ using List = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
 /// What the call-backs know of an exchange under way.
 struct UnderWay {
     const HttpExchange& exchange;
-    net::HttpResponse response;
+    const std::atomic<bool>& stopped;
+    const int& socket;  ///< the connection's; -1 before there is one
+    net::HttpResponse response{};
     std::size_t head_bytes = 0;
     std::uint64_t sent = 0;
     bool whole_head = false;
     bool sink_refused = false;
+
+    // Of the watch for progress.
+    BootTime looked = BootClock::now();
+    BootTime moving = looked;  ///< when it was last fast enough
+    std::int64_t moved = 0;    ///< bytes, both ways
+    bool too_slow = false;
 };
 
 extern "C" std::size_t lestapenna_s3_head(char* data, std::size_t, std::size_t size, void* user) {
@@ -87,8 +97,28 @@ extern "C" int lestapenna_s3_seek(void* user, curl_off_t offset, int origin) {
     return CURL_SEEKFUNC_OK;
 }
 
-extern "C" int lestapenna_s3_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return *static_cast<const std::atomic<bool>*>(user) ? 1 : 0;
+/// Called at least once a second. libcurl's own watch counts what the kernel has taken as sent: up to 4 MB, which a
+/// line of 10 KiB/s takes seven minutes to carry away, while libcurl sees nothing move.
+extern "C" int lestapenna_s3_progress(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t taken) {
+    auto& now = *static_cast<UnderWay*>(user);
+    if (now.stopped) return 1;
+    const auto time = BootClock::now();
+    if (time - now.looked < seconds(1)) return 0;
+    int not_acknowledged = 0;
+    if (now.socket >= 0 && ::ioctl(now.socket, SIOCOUTQ, &not_acknowledged) != 0) not_acknowledged = 0;
+    const std::int64_t moved = received + taken - not_acknowledged;
+    const double passed_s = std::chrono::duration<double>(time - now.looked).count();
+    if (static_cast<double>(moved - now.moved) >= kLeastBytesPerSecond * passed_s) now.moving = time;
+    now.looked = time;
+    now.moved = moved;
+    now.too_slow = time - now.moving >= now.exchange.patience.stalled;
+    return now.too_slow ? 1 : 0;
+}
+
+/// Remembers the socket of a new connection.
+extern "C" int lestapenna_s3_socket(void* user, curl_socket_t socket, curlsocktype) {
+    *static_cast<int*>(user) = socket;
+    return CURL_SOCKOPT_OK;
 }
 
 NoAnswer::Why why_of(CURL* easy, CURLcode code) {
@@ -130,8 +160,6 @@ void trust(CURL* easy, std::string_view ca_pem) {
 
 void set_limits(CURL* easy, const Patience& patience) {
     set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(patience.connect.count()));
-    set(easy, CURLOPT_LOW_SPEED_LIMIT, kLeastBytesPerSecond);
-    set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.stalled.count()));
     if (patience.total) set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(patience.total->count()));
 }
 
@@ -167,6 +195,7 @@ List header_list(const net::Headers& headers) {
 }  // namespace
 
 struct Connections::Handle {
+    int socket = -1;  ///< of its connection, the only one it keeps
     std::unique_ptr<CURL, Free<curl_easy_cleanup>> easy{curl_easy_init()};
 };
 
@@ -197,7 +226,7 @@ Result<net::HttpResponse, NoAnswer> Connections::perform_now(const HttpExchange&
     auto handle = take();
     CURL* const easy = handle->easy.get();
     if (easy == nullptr) return NoAnswer{};
-    UnderWay now{exchange, {}, 0, 0, false, false};
+    UnderWay now{exchange, stopped_, handle->socket};
     const List headers = header_list(exchange.headers);
     set(easy, CURLOPT_URL, exchange.url.c_str());
     set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -216,8 +245,11 @@ Result<net::HttpResponse, NoAnswer> Connections::perform_now(const HttpExchange&
     set(easy, CURLOPT_HEADERDATA, static_cast<void*>(&now));
     set(easy, CURLOPT_WRITEFUNCTION, lestapenna_s3_body);
     set(easy, CURLOPT_WRITEDATA, static_cast<void*>(&now));
-    set(easy, CURLOPT_XFERINFOFUNCTION, lestapenna_s3_progress);  // asked once a second while nothing moves
-    set(easy, CURLOPT_XFERINFODATA, static_cast<void*>(&stopped_));
+    set(easy, CURLOPT_MAXCONNECTS, 1L);
+    set(easy, CURLOPT_SOCKOPTFUNCTION, lestapenna_s3_socket);
+    set(easy, CURLOPT_SOCKOPTDATA, static_cast<void*>(&handle->socket));
+    set(easy, CURLOPT_XFERINFOFUNCTION, lestapenna_s3_progress);
+    set(easy, CURLOPT_XFERINFODATA, static_cast<void*>(&now));
     set(easy, CURLOPT_NOPROGRESS, 0L);
     const CURLcode code = curl_easy_perform(easy);
     const auto why = why_of(easy, code);
@@ -227,6 +259,7 @@ Result<net::HttpResponse, NoAnswer> Connections::perform_now(const HttpExchange&
         idle_.push_back(std::move(handle));
     }
     if (now.sink_refused) return NoAnswer{NoAnswer::Why::sink};
+    if (now.too_slow) return NoAnswer{NoAnswer::Why::too_slow};
     // A server may refuse a body before it has read it, and hang up: its answer says more than the broken pipe.
     const bool refused_early = code == CURLE_SEND_ERROR && now.response.status >= 300;
     if (code != CURLE_OK && !refused_early) return NoAnswer{why};

@@ -17,8 +17,9 @@ namespace lestapenna::web {
 namespace {
 
 constexpr nanoseconds kAnswerTime = seconds(5);
-constexpr std::size_t kMaxBodyBytes = 4096;  // nobody has anything to send us
-constexpr std::size_t kMaxClients = 512;     // each holds one file open, or none
+constexpr nanoseconds kStoreWait = milliseconds(700);  // who asks whether we are ready gives up after a second
+constexpr std::size_t kMaxBodyBytes = 4096;            // nobody has anything to send us
+constexpr std::size_t kMaxClients = 512;               // each holds one file open, or none
 constexpr std::size_t kMaxAdmins = 64;
 
 net::Reply plain(int status, std::string text) {
@@ -55,6 +56,7 @@ struct Question {
     std::function<T()> ask;
     net::Signal answered;
     bool under_way = false;
+    BootTime begun{};
     std::optional<T> latest{};
 };
 
@@ -106,23 +108,24 @@ net::Task<> ask(StatePtr state, Question<T>& question) {
     question.answered.set();
 }
 
-/// Nothing: no answer in time.
+/// Waits so long; a question that thinks for less than kAnswerTime has the answer that it gave last. Nothing: none.
 template <class T>
-net::Task<std::optional<T>> answer_to(StatePtr state, Question<T>& question) {
+net::Task<std::optional<T>> answer_to(StatePtr state, Question<T>& question, nanoseconds wait) {
     if (!question.under_way) {
         question.under_way = true;
+        question.begun = BootClock::now();
         question.answered.reset();
         net::spawn(state->loop, ask(state, question));
     }
-    const bool in_time = co_await question.answered.wait_for(kAnswerTime);
-    if (!in_time) co_return std::nullopt;
+    const bool in_time = co_await question.answered.wait_for(wait);
+    if (!in_time && BootClock::now() - question.begun >= kAnswerTime) co_return std::nullopt;
     co_return question.latest;
 }
 
 net::Task<net::Reply> readiness(StatePtr state, const Health& health) {
     std::string reasons;
     for (const auto& reason : health.not_ready) reasons += reason + "\n";
-    const auto store = co_await answer_to(state, state->store);
+    const auto store = co_await answer_to(state, state->store, kStoreWait);
     if (!store) reasons += "the store does not answer\n";
     if (store && !*store) reasons += "the store does not answer: " + store->error().message + "\n";
     co_return reasons.empty() ? plain(200, "ready\n") : plain(503, reasons);
@@ -154,7 +157,7 @@ net::Task<net::Reply> answer_admin(StatePtr state, net::HttpRequest request) {
     if (refused) co_return std::move(*refused);
     const std::string path(net::path_of(request.target));
     if (path != "/livez" && path != "/readyz" && path != "/metrics") co_return plain(404, "not found\n");
-    auto told = co_await answer_to(state, state->program);
+    auto told = co_await answer_to(state, state->program, kAnswerTime);
     if (!told) co_return plain(503, "the program does not answer\n");
     if (path == "/livez") co_return plain(200, "alive\n");
     if (path == "/metrics") co_return metrics(std::move(*told), state->answers.so_far());

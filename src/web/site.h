@@ -4,7 +4,7 @@
 //   GET, HEAD /audio/{key}?...  store/links.h; byte ranges (RFC 9110 section 14), ETag, a name to save it under
 //   /livez    200 while `ask` returns, else 503: the event loop that records does not answer
 //   /readyz   200 when `ask` names nothing (bot logged in, catalog answers) and the store answers, else 503 with one
-//             line per reason
+//             line per reason. The store is waited for 0.7 s; what it said last counts while it thinks, for 5 s
 //   /metrics  Prometheus
 // All else is 404; audio never appears on the admin address, nor metrics on the public one.
 //

@@ -244,6 +244,52 @@ TEST_F(SiteTest, AProgramThatHangsIsNotAlive) {
     EXPECT_EQ(admin("/livez").status, 200);
 }
 
+/// A store on the other side of the world: nothing is known of it before the gate opens.
+class HangingStore final : public store::ObjectStore {
+  public:
+    explicit HangingStore(std::shared_future<void> gate) : gate_(std::move(gate)) {}
+    Result<std::optional<store::ObjectInfo>> find(const store::Key&) override {
+        if (hang) gate_.wait();
+        return std::optional<store::ObjectInfo>();
+    }
+    Status put(const std::filesystem::path&, const store::Key&) override { return no(); }
+    Status get(const store::Key&, const std::filesystem::path&) override { return no(); }
+    Status remove(const store::Key&) override { return no(); }
+    Result<std::vector<store::ObjectInfo>> list(std::string_view) override { return no(); }
+    std::optional<std::filesystem::path> local_path(const store::Key&) const override { return std::nullopt; }
+    bool same_device(const std::filesystem::path&) const override { return false; }
+
+    std::atomic<bool> hang = false;
+
+  private:
+    static Error no() { return {ErrorKind::failed, "not asked for here"}; }
+    std::shared_future<void> gate_;
+};
+
+TEST_F(SiteTest, AStoreThatHangsHoldsNobodyUp) {
+    std::promise<void> go_on;
+    auto hanging = std::make_unique<HangingStore>(go_on.get_future().share());
+    auto& hang = hanging->hang;
+    store = std::move(hanging);
+    open([] { return Health{}; });
+    EXPECT_EQ(admin("/readyz").status, 200);
+    hang = true;
+    const auto began = BootClock::now();
+    EXPECT_EQ(admin("/readyz").status, 200) << "what it said last counts for a while";
+    EXPECT_EQ(admin("/livez").status, 200);
+    EXPECT_LT(BootClock::now() - began, seconds(4)) << "0.7 s, and what a busy machine adds";
+    net::HttpResponse answer{200, {}, {}};
+    while (answer.status == 200 && BootClock::now() - began < seconds(60)) answer = admin("/readyz");
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.body, "the store does not answer\n");
+    EXPECT_EQ(admin("/livez").status, 200);
+    hang = false;
+    go_on.set_value();
+    while (answer.status != 200 && BootClock::now() - began < seconds(60)) answer = admin("/readyz");
+    EXPECT_EQ(answer.status, 200);
+    site.reset();  // it is asked no more
+}
+
 TEST_F(SiteTest, ItsEndWaitsForTheQuestionUnderWay) {
     std::promise<void> begun;
     std::atomic<bool> over = false;
