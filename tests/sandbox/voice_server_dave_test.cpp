@@ -8,16 +8,10 @@
 namespace lestapenna::sandbox {
 namespace {
 
-using test_voice::GatewayPeer;
-using test_voice::json;
-using test_voice::kAda;
-using test_voice::kBob;
-using test_voice::kChannel;
-using test_voice::kGuild;
-using test_voice::run_until;
+using namespace test_voice;
 using testing::ElementsAre;
 
-struct VoiceServerDave : test_voice::VoiceServerRig {
+struct VoiceServerDave : VoiceServerRig {
     static json identify_with(UserId user, const json& version) {
         json message = identify(user);
         message["d"]["max_dave_protocol_version"] = version;

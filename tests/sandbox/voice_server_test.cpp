@@ -11,19 +11,11 @@
 namespace lestapenna::sandbox {
 namespace {
 
-using test_voice::GatewayPeer;
-using test_voice::json;
-using test_voice::kAda;
-using test_voice::kBob;
-using test_voice::kChannel;
-using test_voice::kGuild;
-using test_voice::MediaPeer;
-using test_voice::run_for;
-using test_voice::run_until;
+using namespace test_voice;
 using testing::ElementsAre;
 
 /// Without end-to-end encryption: see voice_server_dave_test.cpp.
-struct VoiceServerTest : test_voice::VoiceServerRig {
+struct VoiceServerTest : VoiceServerRig {
     void start(VoiceServerOptions options = {}) {
         options.delivery.enabled = false;
         VoiceServerRig::start(std::move(options));
