@@ -95,7 +95,7 @@ std::int64_t unix_ms_of(const Reply& time) {
 }
 
 std::string options_of(const std::string& id) {
-    constexpr std::int64_t kWeekSeconds = 7 * 24 * 3600;
+    constexpr auto kWeekSeconds = std::chrono::seconds(std::chrono::days(7)).count();
     return nlohmann::ordered_json{{"attempts", 5},
                                   {"backoff", {{"type", "exponential"}, {"delay", 2000}}},
                                   {"removeOnComplete", {{"age", kWeekSeconds}}},
