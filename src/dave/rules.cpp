@@ -78,6 +78,16 @@ std::optional<UserId> user_of(mls::View identity) {
     return UserId{id};
 }
 
+std::vector<UserId> users_of(const mls::Group& group) {
+    const auto members = group.members();
+    std::vector<UserId> users;
+    users.reserve(members.size());
+    for (const mls::Member& member : members) {
+        if (const auto user = user_of(member.identity)) users.push_back(*user);
+    }
+    return users;
+}
+
 mls::Checked<std::vector<mls::Extension>> extensions_for(mls::View external_sender) {
     const auto sender = mls::decode<mls::ExternalSender>(external_sender);
     if (!sender) return sender.error();

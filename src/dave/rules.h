@@ -21,6 +21,8 @@ mls::Bytes identity_of(UserId user);
 mls::Bytes group_id_of(ChannelId channel);
 /// Nothing when it is not eight bytes.
 std::optional<UserId> user_of(mls::View identity);
+/// Of its members, by leaf.
+std::vector<UserId> users_of(const mls::Group& group);
 
 /// The extensions of a group whose external sender is this (the payload of op 25). Errors: malformed, unsupported (not
 /// a basic credential), bad_key.
