@@ -242,7 +242,6 @@ Status check_supported(const Config& config) {
     if (config.audio.stereo_table) return later("audio.stereo_table = true", "set it to false");
     if (config.audio.leveling != Switch::off) return later("audio.leveling", "set it to \"off\"");
     if (config.audio.denoise != Switch::off) return later("audio.denoise", "set it to \"off\"");
-    if (config.queue.url.reveal() != "embedded") return later("a queue.url of redis://", "use \"embedded\"");
     return Ok{};
 }
 

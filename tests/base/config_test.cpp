@@ -257,8 +257,8 @@ TEST(Config, SecretsAreNeverPrinted) {
 }
 
 TEST(Config, SaysWhatThisVersionDoesNotDo) {
-    for (const auto* text : {"[audio]\nstereo_table = true", "[audio]\nleveling = \"on\"", "[audio]\ndenoise = \"on\"",
-                             "[queue]\nurl = \"redis://h\""}) {
+    for (const auto* text :
+         {"[audio]\nstereo_table = true", "[audio]\nleveling = \"on\"", "[audio]\ndenoise = \"on\""}) {
         const auto supported = check_supported(good(text));
         ASSERT_FALSE(supported) << text;
         EXPECT_EQ(supported.error().kind, ErrorKind::usage);
