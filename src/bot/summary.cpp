@@ -84,6 +84,7 @@ Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id) {
     if (!*master) return summary;
     if ((*master)->duration) summary.finished.length = *(*master)->duration;
     summary.finished.source = (*master)->source;
+    summary.finished.source = (*master)->source;
     const auto found = find_master(tools, **master);
     if (!found) return found.error();
     if (*found) {

@@ -94,6 +94,7 @@ struct Finished {
     std::optional<catalog::Encryption> encryption{};
     std::string privacy_code{};
     bool stage = false;  ///< the channel was one
+    std::optional<catalog::MasterSource> source{};  ///< what the master was mixed from
 };
 /// To everybody at the table: no link in it. Also when there is no audio.
 std::string report(Language language, const Finished& finished, std::string_view prefix);

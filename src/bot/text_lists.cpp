@@ -119,10 +119,21 @@ std::string person_line(Language language, const Person& person) {
     return line;
 }
 
+/// ", ricostruita ...", where its journal is gone.
+std::string rebuilt(Language language, const std::optional<catalog::MasterSource>& source) {
+    if (source == catalog::MasterSource::fragments) {
+        return say(language, ", ricostruita dai file delle singole persone", ", rebuilt from each person's files");
+    }
+    if (source == catalog::MasterSource::chunks) {
+        return say(language, ", ricostruita dai pezzi di riserva", ", rebuilt from the backup pieces");
+    }
+    return {};
+}
+
 /// "sessione `7F3K2A` (<t:…>, 3 ore)"
 std::string title(Language language, const Finished& finished) {
-    return say(language, "sessione {0} ({1}, {2})", "session {0} ({1}, {2})", id(finished.session), day(finished.start),
-               length(language, finished.length));
+    return say(language, "sessione {0} ({1}, {2}){3}", "session {0} ({1}, {2}){3}", id(finished.session),
+               day(finished.start), length(language, finished.length), rebuilt(language, finished.source));
 }
 
 }  // namespace

@@ -7,10 +7,12 @@
 #include "base/log.h"
 #include "cli/cli11.h"
 #include "cli/finish.h"
+#include "cli/mail.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"
 #include "workflows/job_names.h"
 #include "workflows/recovery.h"
+#include "workflows/scan_store.h"
 
 namespace lestapenna::cli {
 
@@ -29,6 +31,9 @@ Result<Exit> recover(const workflows::Tools& tools, journal::Committer& committe
     // An import has no table that waits for it.
     if (before->status != SessionStatus::complete && after->guild_id) {
         if (auto told = tools.catalog.add_job(workflows::report_job(id)); !told) return told.error();
+        for (const auto& mail : mail_jobs(tools.config, *after)) {
+            if (auto added = tools.catalog.add_job(mail); !added) return added.error();
+        }
     }
     return after->status == SessionStatus::complete ? exit_of_session(tools, id) : kDone;
 }
@@ -74,13 +79,43 @@ Result<Exit> recover(const std::string& text, Context& context) {
     return worst;
 }
 
+void warn_of(const std::vector<std::string>& sentences) {
+    for (const std::string& sentence : sentences) log().warn("{}", sentence);
+}
+
+/// Prints what the store holds, when the catalog knows it all again.
+Result<Exit> scan(Context& context) {
+    const auto tools = context.tools();
+    if (!tools) return tools.error();
+    const auto scan = workflows::scan_store(*tools);
+    if (!scan) return scan.error();
+    for (const std::string& key : scan->foreign) log().warn("{} is none of ours: it is left alone", key);
+    warn_of(scan->damaged);
+    warn_of(scan->lost);
+    const auto objects = sessions_json(*tools, scan->sessions);
+    if (!objects) return objects.error();
+    context.print(*objects, scan->sessions.empty() ? "the store holds no session\n" : sessions_text(*objects));
+    if (!scan->damaged.empty()) return kDamaged;
+    return scan->lost.empty() ? kDone : kGaps;
+}
+
+struct Options {
+    std::string id;
+    bool scan_store = false;
+};
+
 }  // namespace
 
 void add_recover(CLI::App& app, Context& context) {
-    const auto id = std::make_shared<std::string>();
-    auto* const verb = context.add_verb(app, "recover", "Finishes the sessions that nobody ended, or one of them",
-                                        [id, &context] { return recover(*id, context); });
-    verb->add_option("ID", *id, "A session: its id, or the last six characters of it or more; none: all of them");
+    const auto options = std::make_shared<Options>();
+    auto* const verb = context.add_verb(
+        app, "recover", "Finishes the sessions that nobody ended, or one of them",
+        [options, &context] { return options->scan_store ? scan(context) : recover(options->id, context); });
+    auto* const id = verb->add_option("ID", options->id,
+                                      "A session: its id, or the last six characters of it or more; none: all of them");
+    verb->add_flag("--scan-store", options->scan_store,
+                   "Instead: bring a lost catalog back from what the store holds; nothing is rendered")
+        ->excludes(id);
     context.add_threads(*verb);
 }
 

@@ -109,7 +109,8 @@ Result<Json> master_json(const Sources& from, const catalog::Session& session) {
                 {"link", or_null(place->link)},
                 {"duration_ms", or_null((*master)->duration)},
                 {"loudness_lufs", or_null((*master)->levels.loudness_lufs)},
-                {"true_peak_dbtp", or_null((*master)->levels.true_peak_dbtp)}};
+                {"true_peak_dbtp", or_null((*master)->levels.true_peak_dbtp)},
+                {"source", (*master)->source ? Json(to_text(*(*master)->source)) : Json(nullptr)}};
 }
 
 Result<Json> tracks_json(const Sources& from, const SessionId& id) {

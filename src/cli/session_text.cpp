@@ -107,6 +107,13 @@ std::string closed_text(const Json& track) {
                        whole(all), why);
 }
 
+/// With what it was mixed from, where that is not the journal.
+std::string master_name(const Json& master) {
+    const Json& source = master["source"];
+    if (source.is_null() || source == "journal") return "master";
+    return fmt::format("master (from {})", source.get<std::string>());
+}
+
 }  // namespace
 
 std::string sessions_text(const Json& sessions) {
@@ -131,8 +138,8 @@ std::string session_text(const Json& session) {
     if (master.is_null()) {
         lines.push_back({"master", "-", "", "", "", "-", "", "not made yet"});
     } else {
-        lines.push_back(
-            {"master", length(master["duration_ms"]), "", "", "", decimal(master["loudness_lufs"]), "", place(master)});
+        lines.push_back({master_name(master), length(master["duration_ms"]), "", "", "",
+                         decimal(master["loudness_lufs"]), "", place(master)});
     }
     text += table(lines);
     for (const auto& track : session["tracks"]) text += closed_text(track);

@@ -289,6 +289,18 @@ TEST(Text, WhatStayedClosedIsSaidWithItsReasons) {
     EXPECT_THAT(text, Not(HasSubstr("$scarica"))) << "there is nothing to have";
 }
 
+TEST(Text, WhatTheAudioWasRebuiltFromIsSaid) {
+    auto told = finished({});
+    EXPECT_THAT(text::report(Language::it, told, "$"), Not(HasSubstr("ricostruita")));
+    told.source = catalog::MasterSource::journal;
+    EXPECT_THAT(text::attached(Language::it, told), Not(HasSubstr("ricostruita")));
+    told.source = catalog::MasterSource::fragments;
+    EXPECT_THAT(text::attached(Language::it, told), HasSubstr("ricostruita dai file delle singole persone"));
+    EXPECT_THAT(text::link(Language::en, told, "https://x", kStart), HasSubstr("rebuilt from each person's files"));
+    told.source = catalog::MasterSource::chunks;
+    EXPECT_THAT(text::report(Language::en, told, "$"), HasSubstr("rebuilt from the backup pieces"));
+}
+
 const std::string kPrivacyCode = "090606058512345678901234500001";
 const std::string kShownCode = "`09060 60585 12345 67890 12345 00001`";
 
