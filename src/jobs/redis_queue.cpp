@@ -106,7 +106,7 @@ Status RedisQueue::hand_over_all() {
 
 Status RedisQueue::hand_over(Transcription row) {
     if (row.attempts >= desk_.options.attempts) {
-        return desk_.fail(std::move(row), "its job vanished from the queue " + std::to_string(row.attempts) + " times");
+        return desk_.fail(row, "its job vanished from the queue " + std::to_string(row.attempts) + " times");
     }
     const auto data = data_of(row);
     if (!data) return data.error();
