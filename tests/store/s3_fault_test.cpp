@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "fault_proxy.h"
 #include "net/http.h"
 #include "store/s3.h"
 #include "support.h"
@@ -296,8 +297,12 @@ TEST_F(S3Faults, AQuestionToAServerThatHangsEnds) {
 
 /// Of a program that ends while four uploads wait for a server and two callers wait for their turn.
 TEST_F(S3Faults, WhoWaitsForAServerThatHangsIsSentHome) {
-    FaultServer server([](const Asked&, int) { return std::string(); });
-    const auto store = open(server.config());
+    test::FaultProxy line(1);
+    line.set(test::Fault::hangs);
+    auto config = FaultServer([](const Asked&, int) { return std::string(); }).config();
+    config.store.endpoint = "http://127.0.0.1:" + std::to_string(line.port());
+    ASSERT_TRUE(write_file(file_, std::string(100'000, 'x')));
+    const auto store = open(config);
     constexpr std::size_t kCallers = 6;
     std::vector<std::future<Status>> callers;
     callers.reserve(kCallers);
@@ -305,13 +310,14 @@ TEST_F(S3Faults, WhoWaitsForAServerThatHangsIsSentHome) {
         callers.push_back(std::async(std::launch::async, [&] { return store->put(file_, key_); }));
     }
     const auto give_up = BootClock::now() + seconds(60);
-    while (server.asked().size() < 4) ASSERT_LT(BootClock::now(), give_up);
-    EXPECT_FALSE(store->find(key_)) << "a question does not wait behind files";
+    while (line.most_uploads() < 4) ASSERT_LT(BootClock::now(), give_up);
+    EXPECT_THAT(store->find(key_).error().message, HasSubstr("in time")) << "a question does not wait behind files";
     const auto before = BootClock::now();
     store->stop();
     for (auto& caller : callers) EXPECT_EQ(caller.get().error().kind, ErrorKind::interrupted);
     EXPECT_EQ(store->find(key_).error().kind, ErrorKind::interrupted);
     EXPECT_LT(BootClock::now() - before, seconds(15)) << "not the 20 s and more of who is patient";
+    EXPECT_EQ(line.most_uploads(), 4U) << "capture's network comes first";
 }
 
 TEST_F(S3Faults, NobodyThereAndNoTls) {
