@@ -17,6 +17,7 @@
 #include "workflows/manifest.h"
 #include "workflows/master.h"
 #include "workflows/rebuild.h"
+#include "workflows/transcript.h"
 
 namespace lestapenna::workflows {
 
@@ -164,6 +165,7 @@ Status Forgetting::remove_rows(const SessionId& id) {
 Status Forgetting::erase(const SessionId& id, const std::optional<catalog::Session>& row, ForgottenSession& gone) {
     const auto scratch = Scratch::take(tools_.config.data.dir / "cache", id);
     if (!scratch) return scratch.error();
+    remove_unfinished(tools_, id);
     auto without = journal::Without::make(journal_folder(tools_.config, id), user_, journal::Files::system());
     if (!without && !no_journal(without.error()) && without.error().kind != ErrorKind::damaged) return without.error();
     if (without && *without) {
@@ -185,7 +187,6 @@ Status Forgetting::erase(const SessionId& id, const std::optional<catalog::Sessi
     } else if (auto written = write_manifest_without(tools_, id, user_); !written) {
         return written;
     }
-    remove_unfinished(tools_, id);
     if (!without && !no_journal(without.error())) return without.error();
     return Ok{};
 }
@@ -215,7 +216,7 @@ Status Forgetting::remix(const SessionId& id) {
     const auto master = tools_.catalog.master(id);
     if (!master) return master.error();
     if (*master && (*master)->content) gone.master = MasterWithout::remade;
-    return Ok{};
+    return make_transcript(tools_, id);
 }
 
 Result<Forgotten> Forgetting::all() {
@@ -231,7 +232,7 @@ Result<Forgotten> Forgetting::all() {
     if (!sessions) return sessions.error();
 
     const auto each = [&](const SessionId& id, const std::function<Status()>& work) -> Status {
-        const Status done = when_free(work);
+        Status done = when_free(work);
         if (done || done.error().kind == ErrorKind::interrupted) return done;
         report_.undone.push_back({id, done.error().message});
         return Ok{};

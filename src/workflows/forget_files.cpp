@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <variant>
 
@@ -44,6 +46,19 @@ Result<std::set<std::string>> catalogued(const catalog::Catalog& catalog, const 
     if (!chunks) return chunks.error();
     add_keys(*chunks, user, keys);
     return keys;
+}
+
+bool names(std::string_view text, const std::string& id) {
+    return find_number(text, id) != std::string_view::npos;
+}
+
+/// Those of a folder that are `wanted`; what can not be removed, because it has gone meanwhile, is passed over.
+void remove_files(const fs::path& folder, const std::function<bool(const fs::path&)>& wanted) {
+    std::error_code ignored;
+    for (fs::directory_iterator entry(folder, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+        std::error_code gone;
+        if (entry->is_regular_file(gone) && wanted(entry->path())) fs::remove(entry->path(), gone);
+    }
 }
 
 bool is_unfinished(const fs::path& path) {
@@ -111,13 +126,13 @@ Result<bool> was_heard(const catalog::Catalog& catalog, const SessionId& id, Use
     if (std::ranges::any_of(*tracks, spoke)) return true;
     const auto master = catalog.master(id);
     if (!master) return master.error();
-    return *master && find_number((*master)->recipe, user.text()) != std::string::npos;
+    return *master && names((*master)->recipe, user.text());
 }
 
 Result<bool> manifest_names(const Tools& tools, const SessionId& id, UserId user) {
     const auto text = stored_manifest(tools, id);
     if (!text) return text.error();
-    return *text && find_number(**text, user.text()) != std::string::npos;
+    return *text && names(**text, user.text());
 }
 
 Status write_manifest_without(const Tools& tools, const SessionId& id, UserId user) {
@@ -156,14 +171,14 @@ void remove_unfinished(const Tools& tools, const SessionId& id) {
 
 void remove_drafts(const Tools& tools, UserId user) {
     const auto cache = tools.config.data.dir / "cache";
+    const auto id = user.text();
     remove_stale_temporaries(cache, kStillWritten);
-    std::error_code ignored;
-    for (fs::directory_iterator entry(cache, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
-        if (!is_unfinished(entry->path())) continue;
-        const auto text = read_text_file(entry->path(), kLargestDraft);
-        std::error_code gone;
-        if (text && find_number(*text, user.text()) != std::string::npos) fs::remove(entry->path(), gone);
-    }
+    remove_files(cache, [&](const fs::path& file) {
+        if (!is_unfinished(file)) return false;
+        const auto text = read_text_file(file, kLargestDraft);
+        return text && names(*text, id);
+    });
+    remove_files(cache / ".transcribe", [&](const fs::path& file) { return names(file.filename().native(), id); });
 }
 
 }  // namespace lestapenna::workflows
