@@ -215,8 +215,4 @@ std::vector<Metric> Bot::metrics() const {
     return metrics_of(*impl_);
 }
 
-const discord::Guilds& Bot::guilds() const {
-    return impl_->guilds;
-}
-
 }  // namespace lestapenna::bot

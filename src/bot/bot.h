@@ -16,7 +16,6 @@
 
 #include "base/config.h"
 #include "base/metrics.h"
-#include "discord/guilds.h"
 #include "discord/rest.h"
 #include "discord/voice.h"
 #include "jobs/runner.h"
@@ -73,7 +72,6 @@ class Bot {
     [[nodiscard]] bool ready() const;  ///< logged in
     [[nodiscard]] std::size_t recording() const;
     [[nodiscard]] std::vector<Metric> metrics() const;
-    [[nodiscard]] const discord::Guilds& guilds() const;
 
   private:
     struct Impl;

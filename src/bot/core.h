@@ -20,6 +20,7 @@
 #include "bot/language.h"
 #include "bot/line.h"
 #include "bot/permissions.h"
+#include "discord/guilds.h"
 #include "workflows/recovery.h"
 
 namespace lestapenna::bot {
