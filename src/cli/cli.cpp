@@ -20,6 +20,7 @@
 #include "cli/journal.h"
 #include "cli/master.h"
 #include "cli/recover.h"
+#include "cli/retention.h"
 #include "cli/run.h"
 #include "cli/sandbox.h"
 #include "cli/sessions.h"
@@ -29,9 +30,9 @@ namespace lestapenna::cli {
 namespace {
 
 /// Every verb, in the order of --help.
-constexpr std::array<void (*)(CLI::App&, Context&), 11> kVerbs{add_demo,     add_run,     add_doctor,  add_sandbox,
-                                                               add_sessions, add_master,  add_recover, add_export,
-                                                               add_import,   add_journal, add_forget};
+constexpr std::array<void (*)(CLI::App&, Context&), 12> kVerbs{add_demo,     add_run,    add_doctor,  add_sandbox,
+                                                               add_sessions, add_master, add_recover, add_retention,
+                                                               add_export,   add_import, add_journal, add_forget};
 
 constexpr const char* kVersion = "lestapenna " LESTAPENNA_VERSION;
 

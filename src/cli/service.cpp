@@ -17,6 +17,7 @@
 #include "bot/bot.h"
 #include "catalog/catalog.h"
 #include "cli/service_jobs.h"
+#include "cli/storage_metrics.h"
 #include "discord/gateway.h"
 #include "discord/rest.h"
 #include "jobs/runner.h"
@@ -27,8 +28,8 @@
 #include "store/links.h"
 #include "web/site.h"
 #include "workflows/job_names.h"
+#include "workflows/retention.h"
 #include "workflows/wishes.h"
-#include "workflows/job_names.h"
 
 namespace lestapenna::cli {
 
@@ -37,6 +38,8 @@ namespace {
 constexpr std::size_t kMaxCertificateBytes = 1U << 20;
 /// For Discord to take our goodbye; a service manager kills after 90 s.
 constexpr seconds kLogOut{5};
+/// How often it is looked whether retention is to sweep; it sweeps once a day.
+constexpr std::chrono::hours kLookForSweep{1};
 
 /// Free when its holder dies.
 Result<Fd> lock_folder(const std::filesystem::path& folder) {
@@ -69,12 +72,14 @@ Status check_token(const Config& config) {
 }  // namespace
 
 struct Service::Impl {
-    Impl(const Config& with, ServiceOptions how) : config(with), options(std::move(how)), logged_out(thread.loop()) {}
+    Impl(const Config& with, ServiceOptions how)
+        : config(with), options(std::move(how)), logged_out(thread.loop()), leaving(thread.loop()) {}
 
     Status open_files();
     Status log_in();
     void hear(const discord::Event& event);
     static net::Task<> stay(Impl* service);
+    static net::Task<> sweep_daily(Impl* service);
     net::Task<> log_out();
     web::Health health();
     Result<Busy> busy();
@@ -100,6 +105,7 @@ struct Service::Impl {
     std::unique_ptr<web::Site> site;
 
     net::Signal logged_out;
+    net::Signal leaving;
     bool accepted = false;
     std::promise<void> logged_in;
     std::future<void> logged_in_future = logged_in.get_future();
@@ -200,6 +206,16 @@ net::Task<> Service::Impl::stay(Impl* service) {
     service->logged_out.set();
 }
 
+net::Task<> Service::Impl::sweep_daily(Impl* service) {
+    for (bool over = false; !over;) {
+        auto want = [service] { return workflows::want_sweep(*service->catalog, unix_now()); };
+        const Status wanted = co_await service->blocking.run(std::move(want));
+        if (!wanted) log().warn("retention can not be thought of: {}", wanted.error().message);
+        service->runner->wake();
+        over = co_await service->leaving.wait_for(kLookForSweep);
+    }
+}
+
 Result<std::unique_ptr<Service>> Service::open(const Config& config, const ServiceOptions& options) {
     if (auto token = check_token(config); !token) return token.error();
     auto impl = std::make_unique<Impl>(config, options);
@@ -210,6 +226,7 @@ Result<std::unique_ptr<Service>> Service::open(const Config& config, const Servi
     if (auto begun = at.thread.call([&] { return at.log_in(); }); !begun) return begun.error();
     handle_all(*at.runner, {config, *at.store, at.committer, at.thread.loop(), *at.bot, options.threads});
     if (auto started = at.runner->start(); !started) return started.error();
+    net::spawn(at.thread.loop(), Impl::sweep_daily(&at));
     return service;
 }
 
@@ -218,6 +235,7 @@ Service::Service(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 // ---- the end
 
 net::Task<> Service::Impl::log_out() {
+    leaving.set();
     if (bot) co_await bot->leave();
     if (!gateway) co_return;
     gateway->stop();
@@ -299,6 +317,7 @@ web::Health Service::Impl::health() {
     } else {
         health.not_ready.push_back(counts.error().message);
     }
+    std::ranges::move(storage_metrics(*questions, config), std::back_inserter(health.metrics));
     if (const auto counts = questions->transcription_counts(); counts) {
         for (const auto& [status, count] : *counts) {
             health.metrics.push_back({"lestapenna_transcriptions",

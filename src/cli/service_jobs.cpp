@@ -5,6 +5,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/log.h"
 #include "workflows/forget.h"
 #include "workflows/job_names.h"
 #include "workflows/keep_up.h"
@@ -12,6 +13,7 @@
 #include "workflows/master.h"
 #include "workflows/rebuild.h"
 #include "workflows/recovery.h"
+#include "workflows/retention.h"
 #include "workflows/transcript.h"
 
 namespace lestapenna::cli {
@@ -25,6 +27,7 @@ constexpr milliseconds kLook{100};
 // Discord does not answer.
 constexpr unsigned kKeepUpWorkers = 1;  ///< the rendering inside uses all the threads there are
 constexpr unsigned kReportWorkers = 2;  ///< they only wait
+constexpr unsigned kSweepWorkers = 1;   ///< it waits for the store, too
 
 /// Runs `task` on the loop and waits for it on a worker's thread, but not beyond the end of the program: the job is
 /// then as if it had not begun.
@@ -81,6 +84,19 @@ Result<Done> then_report(const catalog::Catalog& catalog, const SessionId& id) {
     return done;
 }
 
+/// One sweep of retention. What the store refuses is tried again as every job is.
+Result<Done> sweep(const workflows::Tools& tools) {
+    const auto report = workflows::sweep(tools, {.dry_run = false, .now = workflows::this_moment()});
+    if (!report) return report.error();
+    if (report->doubt) log().warn("retention: {}", *report->doubt);
+    for (const auto& removal : report->removals) {
+        log().info("retention: {} of session {} removed ({} objects, {} bytes): {}", to_text(removal.tier),
+                   removal.session.text(), removal.keys.size(), removal.bytes, removal.why);
+    }
+    if (!report->failures.empty()) return report->failures.front();
+    return Done{};
+}
+
 }  // namespace
 
 void handle_all(jobs::Runner& runner, const JobTools& tools) {
@@ -125,7 +141,8 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
     runner.handle(workflows::kTranscriptJob,
                   [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
                       if (!job.session) return not_a_job(job);
-                      if (auto made = workflows::make_transcript(with(catalog), *job.session); !made) return made.error();
+                      if (auto made = workflows::make_transcript(with(catalog), *job.session); !made)
+                          return made.error();
                       return Done{};
                   });
     runner.handle(workflows::kDownloadJob,
@@ -142,6 +159,9 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
         if (auto done = workflows::forget_the_rest(with(catalog)); !done) return done.error();
         return Done{};
     });
+    runner.handle(
+        workflows::kRetentionJob,
+        [with](const catalog::Job&, catalog::Catalog& catalog) { return sweep(with(catalog)); }, kSweepWorkers);
     runner.on_finished([tools](const jobs::Finished& finished) {
         const bool makes = finished.job.name != workflows::kKeepUpJob && finished.job.name != workflows::kReportJob &&
                            finished.job.name != workflows::kTranscriptJob;

@@ -6,6 +6,7 @@
 
 #include "journal/record.h"
 #include "store/links.h"
+#include "workflows/retention.h"
 
 namespace lestapenna::cli {
 
@@ -144,11 +145,24 @@ Result<Json> tracks_json(const Sources& from, const SessionId& id) {
     return array;
 }
 
+/// {"chunks": {"objects", "bytes"}, "fragments", "masters", "journal_bytes"}
+Result<Json> storage_json(const workflows::Tools& tools, const SessionId& id) {
+    const auto sizes = tools.catalog.sizes(id);
+    if (!sizes) return sizes.error();
+    const auto of = [](const catalog::Stored& tier) { return Json{{"objects", tier.objects}, {"bytes", tier.bytes}}; };
+    return Json{{"chunks", of(sizes->chunks)},
+                {"fragments", of(sizes->fragments)},
+                {"masters", of(sizes->masters)},
+                {"journal_bytes", or_null(workflows::journal_bytes(tools.config, id))}};
+}
+
 Result<Json> object_of(const Sources& from, const catalog::Session& session) {
     auto master = master_json(from, session);
     if (!master) return master;
     auto tracks = tracks_json(from, session.id);
     if (!tracks) return tracks;
+    auto storage = storage_json(from.tools, session.id);
+    if (!storage) return storage;
     const auto duration = session.end ? std::optional<milliseconds>(*session.end - session.start) : std::nullopt;
     return Json{{"session", session.id.text()},
                 {"guild_id", or_null(session.guild_id)},
@@ -158,6 +172,7 @@ Result<Json> object_of(const Sources& from, const catalog::Session& session) {
                 {"duration_ms", or_null(duration)},
                 {"encryption", session.encryption ? Json(to_text(*session.encryption)) : Json(nullptr)},
                 {"privacy_code", session.privacy_code.empty() ? Json(nullptr) : Json(session.privacy_code)},
+                {"storage", std::move(*storage)},
                 {"master", std::move(*master)},
                 {"tracks", std::move(*tracks)}};
 }

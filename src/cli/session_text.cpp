@@ -93,6 +93,25 @@ std::string encryption_text(const Json& session) {
            last + "\n\n";
 }
 
+std::string megabytes(double bytes) {
+    return fmt::format("{:.1f} MB", bytes / 1e6);
+}
+
+/// What of it is where.
+std::string storage_text(const Json& session) {
+    const auto& storage = session["storage"];
+    std::string text;
+    for (const std::string tier : {"chunk", "fragment", "master"}) {
+        const auto& stored = storage[tier + "s"];
+        const auto objects = stored["objects"].get<std::int64_t>();
+        text += fmt::format("{}{} {}{} ({})", text.empty() ? "In the store: " : ", ", objects, tier,
+                            objects == 1 ? "" : "s", megabytes(stored["bytes"].get<double>()));
+    }
+    const auto& journal = storage["journal_bytes"];
+    return text + (journal.is_null() ? "; the journal is gone\n"
+                                     : "; journal: " + megabytes(journal.get<double>()) + " here\n");
+}
+
 /// "Anna: 600 packets could not be opened (no_key 600)".
 std::string closed_text(const Json& track) {
     const auto& reasons = track["undecryptable"];
@@ -141,7 +160,7 @@ std::string session_text(const Json& session) {
         lines.push_back({master_name(master), length(master["duration_ms"]), "", "", "",
                          decimal(master["loudness_lufs"]), "", place(master)});
     }
-    text += table(lines);
+    text += table(lines) + storage_text(session);
     for (const auto& track : session["tracks"]) text += closed_text(track);
     return text;
 }

@@ -1,6 +1,7 @@
 #include "workflows/retention.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <system_error>
 #include <utility>
@@ -83,6 +84,20 @@ class Witness {
     std::optional<std::map<std::string, std::uint64_t>> listed_;
     std::map<std::string, std::optional<bool>> known_;
 };
+
+/// Those of one tier of a session that go for one reason are told of as one.
+void tell(Removal removal, SweepReport& report) {
+    const auto alike = std::ranges::find_if(report.removals, [&](const Removal& other) {
+        return other.session == removal.session && other.tier == removal.tier && other.why == removal.why;
+    });
+    if (alike == report.removals.end()) {
+        report.removals.push_back(std::move(removal));
+        return;
+    }
+    std::ranges::move(removal.keys, std::back_inserter(alike->keys));
+    std::ranges::move(removal.needs, std::back_inserter(alike->needs));
+    alike->bytes += removal.bytes;
+}
 
 /// Of a session that somebody else works on.
 void keep_all(Plan plan, std::string_view why, SweepReport& report) {
@@ -209,13 +224,13 @@ Status carry_out(const Tools& tools, const SessionId& id, Plan plan, SweepReport
         auto removed = remove_journal(tools, id);
         if (!removed && removed.error().kind != ErrorKind::locked) return removed;
         if (removed) {
-            report.removals.push_back(std::move(removal));
+            tell(std::move(removal), report);
         } else {
             plan.kept.push_back({id, Tier::journal, 1, "the session is being recorded"});
         }
     }
     if (auto removed = remove_files(tools, id, files); !removed) return removed;
-    std::ranges::move(files, std::back_inserter(report.removals));
+    for (Removal& removal : files) tell(std::move(removal), report);
     std::ranges::move(plan.kept, std::back_inserter(report.kept));
     return Ok{};
 }
@@ -242,7 +257,7 @@ Status sweep_session(const Tools& tools, const SessionId& id, const SweepOptions
     Witness witness(tools, id);
     if (auto verified = verify(*plan, witness); !verified) return verified;
     if (!options.dry_run) return carry_out(tools, id, std::move(*plan), report);
-    std::ranges::move(plan->removals, std::back_inserter(report.removals));
+    for (Removal& removal : plan->removals) tell(std::move(removal), report);
     std::ranges::move(plan->kept, std::back_inserter(report.kept));
     return Ok{};
 }
@@ -372,7 +387,7 @@ Result<SweepReport> sweep(const Tools& tools, const SweepOptions& options) {
         if (swept) continue;
         if (tools.work.stopped()) return swept.error();
         log().warn("retention of session {}: {}", session.id.text(), swept.error().message);
-        report.failures.push_back(std::move(swept.error()));
+        report.failures.push_back(swept.error());
         if (report.failures.size() == kMostFailures) break;
     }
     return report;

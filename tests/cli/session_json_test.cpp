@@ -55,13 +55,16 @@ TEST_F(SessionJson, HasTheKeysOfTheContractAndNullsUntilTheyAreKnown) {
     ASSERT_TRUE(catalog_.insert_session({.id = kId, .start = at(5)}));
     const auto session = object();
     EXPECT_THAT(keys(session), ElementsAre("session", "guild_id", "channel_id", "status", "start_time", "duration_ms",
-                                           "encryption", "privacy_code", "master", "tracks"));
+                                           "encryption", "privacy_code", "storage", "master", "tracks"));
     EXPECT_EQ(session["session"], "01J0ABCDEFGH");
     EXPECT_EQ(session["status"], "recording");
     EXPECT_EQ(session["start_time"], 5);
     for (const auto* key : {"guild_id", "channel_id", "duration_ms", "encryption", "privacy_code", "master"})
         EXPECT_TRUE(session[key].is_null()) << key;
     EXPECT_EQ(session["tracks"], Json::array());
+    const Json nothing{{"objects", 0}, {"bytes", 0}};
+    EXPECT_EQ(session["storage"],
+              (Json{{"chunks", nothing}, {"fragments", nothing}, {"masters", nothing}, {"journal_bytes", nullptr}}));
 }
 
 TEST_F(SessionJson, ShowsEverythingThatWasMade) {

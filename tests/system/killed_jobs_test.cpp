@@ -22,7 +22,10 @@ class KilledJobs : public Program {
   protected:
     /// Sessions of three minutes, two players and six rotations, and how they end undisturbed.
     void prepare(int sessions) {
-        spit(folder_ / ".env", "LESTAPENNA_CAPTURE_ROTATION=30s\n");
+        // These tables are a year old: none of it is to go by its age.
+        spit(folder_ / ".env",
+             "LESTAPENNA_CAPTURE_ROTATION=30s\nLESTAPENNA_RETENTION_CHUNKS=forever\n"
+             "LESTAPENNA_RETENTION_FRAGMENTS=forever\nLESTAPENNA_RETENTION_JOURNALS=forever\n");
         const auto table = repeated(play(), 9, seconds(20));
         for (int i = 0; i < sessions; ++i) import(table, name(i));
         fs::copy(data(), reference(), fs::copy_options::recursive);
@@ -143,7 +146,7 @@ TEST_F(KilledJobs, LeaveWhatUndisturbedOnesLeave) {
     }
     auto found = open(data());
     auto wanted = open(reference());
-    EXPECT_EQ(*found.job_counts(), (std::map<catalog::JobStatus, std::int64_t>{{catalog::JobStatus::done, kSessions}}));
+    EXPECT_THAT(*found.open_jobs(std::nullopt), IsEmpty());
     for (int i = 0; i < kSessions; ++i) {
         SCOPED_TRACE(name(i));
         const auto id = *SessionId::parse(name(i));
