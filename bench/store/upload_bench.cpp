@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <stdexcept>
 #include <vector>
 
 #include "base/files.h"
@@ -24,8 +25,7 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 
 [[noreturn]] void fail(const std::string& why) {
-    std::fprintf(stderr, "bench_store: %s\n", why.c_str());
-    std::exit(1);
+    throw std::runtime_error(why);  // the server is stopped on the way out
 }
 
 /// Nothing in it repeats within a megabyte, and it is in the page cache afterwards.
@@ -98,7 +98,7 @@ void compare(const Config& config, int megabytes) {
 }  // namespace
 }  // namespace lestapenna::store
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     using namespace lestapenna::store;
     std::string why;
     const auto server = S3Server::start("ceph", why);
@@ -108,4 +108,7 @@ int main(int argc, char** argv) {
     if (sizes.empty()) sizes = {64, 1024};
     for (const int megabytes : sizes) compare(server->config(), megabytes);
     return 0;
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_store: %s\n", error.what());
+    return 1;
 }

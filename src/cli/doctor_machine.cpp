@@ -66,10 +66,12 @@ Check check_data(const fs::path& folder) {
 // ---- store and catalog
 
 /// As anybody would.
-Result<net::HttpResponse> fetch(const std::string& url) {
+Result<net::HttpResponse> fetch(const std::string& url, net::Trust trust = {}) {
     net::LoopThread thread;
     std::optional<net::HttpClient> client;
-    thread.call([&] { client.emplace(thread.loop(), net::HttpClientOptions{}); });
+    net::HttpClientOptions options;
+    options.trust = std::move(trust);
+    thread.call([&] { client.emplace(thread.loop(), std::move(options)); });
     net::HttpRequest request{"GET", url, {}, {}};
     auto answer = thread.wait(client->send(std::move(request), seconds(10)));
     thread.call([&] { client.reset(); });
@@ -82,7 +84,13 @@ Status check_link(const Config& config, const store::Key& key, const std::string
     const auto links = store::Links::open(config);
     if (!links) return links.error();
     const auto link = links->make(key, "doctor.txt", unix_now());
-    const auto answer = fetch(*link);
+    net::Trust trust;
+    if (const auto& file = config.store.ca_file; !file.empty()) {
+        auto read = net::Trust::from_file(file);
+        if (!read) return read.error();
+        trust = std::move(*read);
+    }
+    const auto answer = fetch(*link, std::move(trust));
     if (!answer) return answer.error();
     if (answer->status == 200 && answer->body == text) return Ok{};
     return Error{ErrorKind::failed,
