@@ -232,6 +232,21 @@ TEST_F(DoctorTest, QueueAndJobsAreCounted) {
     EXPECT_THAT(told(check_machine(config), "jobs"), AllOf(HasSubstr("wrong: 1 given up"), HasSubstr("disk?is full")));
 }
 
+TEST_F(DoctorTest, AQueueThatNobodyCanWorkWithIsSaid) {
+    ASSERT_TRUE(make_folders(folder / "data"));
+    const auto queue = [&] { return told(check_machine(config), "queue"); };
+    EXPECT_THAT(queue(), HasSubstr("ok: embedded; nothing was recorded yet"));
+    config.queue.command = {"sh", "{file}"};
+    EXPECT_THAT(queue(), HasSubstr("ok: embedded, by sh"));
+    config.queue.command = {"no-such-recogniser", "{file}"};
+    EXPECT_THAT(queue(), AllOf(HasSubstr("wrong: "), HasSubstr("there is no such program")));
+    config.queue.command = {"sh"};
+    EXPECT_THAT(queue(), AllOf(HasSubstr("wrong: "), HasSubstr("{file}")));
+    config.queue.command.clear();
+    config.queue.url = Secret("redis://:hush@127.0.0.1:1");
+    EXPECT_THAT(queue(), AllOf(HasSubstr("wrong: no connection to Redis at 127.0.0.1:1"), Not(HasSubstr("hush"))));
+}
+
 TEST_F(DoctorTest, AddressesAreFreeOrOursOrTaken) {
     ASSERT_TRUE(make_folders(folder / "data"));
     auto store = store::open_store(config);
