@@ -19,6 +19,7 @@ std::vector<text::Person> people_of(const std::vector<catalog::Track>& tracks,
     for (const auto& track : tracks) {
         if (track.user == UserId{} && track.received == 0) continue;
         text::Person person{track.name, track.received, track.lost};
+        person.user = track.user;
         std::ranges::transform(track.closed, person.closed.begin(), [](std::int64_t count) {
             return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
         });

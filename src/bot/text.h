@@ -84,6 +84,7 @@ struct Person {
     recorder::Closed closed{};  ///< of those received
     bool open_mic = false;
     bool capped = false;  ///< so quiet that it could not be brought to the target
+    UserId user{};
 };
 struct Finished {
     SessionId session;
@@ -98,6 +99,8 @@ struct Finished {
 };
 /// To everybody at the table: no link in it. Also when there is no audio.
 std::string report(Language language, const Finished& finished, std::string_view prefix);
+/// What is missing of what somebody said and what their microphone needs, in a line without any name or formatting.
+std::string losses(Language language, const Person& person);
 /// To whoever may have it. `expires`: when the link does.
 std::string link(Language language, const Finished& finished, std::string_view link, UnixTime expires);
 std::string attached(Language language, const Finished& finished);

@@ -101,24 +101,6 @@ std::string with_code(Verb verb, Language language, std::string_view prefix, con
     return fmt::format("`{}{} {}`", prefix, word(verb, language), short_id(session));
 }
 
-std::string person_line(Language language, const Person& person) {
-    const auto at_least_none = [](std::int64_t count) {
-        return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
-    };
-    std::string line = "• " + escaped(person.name) + ": " +
-                       lost_of(language, at_least_none(person.lost), at_least_none(person.received));
-    line += closed_of(language, person.closed);
-    if (person.open_mic) {
-        line += say(language, "; microfono sempre aperto: alzare la soglia d'ingresso",
-                    "; microphone always open: raise its input threshold");
-    }
-    if (person.capped) {
-        line += say(language, "; voce molto bassa: alzare il volume d'ingresso",
-                    "; very quiet voice: raise the input volume");
-    }
-    return line;
-}
-
 /// ", ricostruita ...", where its journal is gone.
 std::string rebuilt(Language language, const std::optional<catalog::MasterSource>& source) {
     if (source == catalog::MasterSource::fragments) {
@@ -203,13 +185,32 @@ std::string sessions(Language language, const std::vector<Listed>& sessions, std
 
 // ---- the end of the work
 
+std::string losses(Language language, const Person& person) {
+    const auto at_least_none = [](std::int64_t count) {
+        return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
+    };
+    std::string line = lost_of(language, at_least_none(person.lost), at_least_none(person.received));
+    line += closed_of(language, person.closed);
+    if (person.open_mic) {
+        line += say(language, "; microfono sempre aperto: alzare la soglia d'ingresso",
+                    "; microphone always open: raise its input threshold");
+    }
+    if (person.capped) {
+        line += say(language, "; voce molto bassa: alzare il volume d'ingresso",
+                    "; very quiet voice: raise the input volume");
+    }
+    return line;
+}
+
 std::string report(Language language, const Finished& finished, std::string_view prefix) {
     const auto stayed_closed = [](const Person& person) { return person.closed != recorder::Closed{}; };
     const bool all_closed = !finished.has_audio && std::ranges::any_of(finished.people, stayed_closed);
     if (!finished.has_audio && !all_closed) return no_audio(language, finished.session);
     std::vector<std::string> lines;
     lines.reserve(finished.people.size());
-    for (const Person& person : finished.people) lines.push_back(person_line(language, person));
+    for (const Person& person : finished.people) {
+        lines.push_back("• " + escaped(person.name) + ": " + losses(language, person));
+    }
     std::string foot;
     if (finished.encryption) {
         foot = call_line(language, *finished.encryption, finished.privacy_code, finished.stage);

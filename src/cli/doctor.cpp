@@ -20,6 +20,7 @@ Result<Exit> doctor(Context& context) {
     std::vector<Check> checks{{"configuration", true, "all of it is understood"}};
     std::ranges::move(check_discord(**config), std::back_inserter(checks));
     std::ranges::move(check_machine(**config), std::back_inserter(checks));
+    std::ranges::move(check_mail(**config), std::back_inserter(checks));
 
     auto array = Json::array();
     std::string lines;

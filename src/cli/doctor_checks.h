@@ -31,6 +31,9 @@ std::vector<Check> check_machine(const Config& config);
 /// Of the transcription queue; without a catalog nothing was recorded yet.
 Check queue_check(const Config& config, const catalog::Catalog* catalog);
 
+/// mail: whether its server takes our name, and what waits to be sent. Nothing when none is configured.
+std::vector<Check> check_mail(const Config& config);
+
 // ---- what the figures mean
 
 Check intents_check(const discord::OwnApplication& application);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "bot/bot.h"
 #include "catalog/catalog.h"
+#include "cli/mail.h"
 #include "cli/service_jobs.h"
 #include "cli/storage_metrics.h"
 #include "discord/gateway.h"
@@ -76,6 +77,7 @@ struct Service::Impl {
         : config(with), options(std::move(how)), logged_out(thread.loop()), leaving(thread.loop()) {}
 
     Status open_files();
+    Status open_mailer();
     Status log_in();
     void hear(const discord::Event& event);
     static net::Task<> stay(Impl* service);
@@ -94,6 +96,7 @@ struct Service::Impl {
     std::unique_ptr<store::ObjectStore> store;
     std::optional<store::Links> links;
     journal::Committer committer;  // sessions' writers may outlive the loop's tasks
+    std::optional<Mailer> mailer;
     net::LoopThread thread;
     net::Blocking blocking;
     net::Blocking asking_store;
@@ -134,6 +137,7 @@ Status Service::Impl::open_files() {
     auto signer = store::Links::open(config);
     if (!signer) return signer.error();
     links.emplace(std::move(*signer));
+    if (auto made = open_mailer(); !made) return made;
     auto transcribing = jobs::Transcriber::start(
         {config, folder / "catalog.sqlite", *store, *links, workflows::transcript_job, [this] { runner->wake(); }});
     if (!transcribing) return transcribing.error();
@@ -147,6 +151,14 @@ Status Service::Impl::open_files() {
     if (options.links_to_here && config.web.public_url.empty())
         links->lead_to("http://127.0.0.1:" + std::to_string(site->port()));
     return Ok{};
+}
+
+Status Service::Impl::open_mailer() {
+    auto server = notify::Server::open(config);
+    if (!server) return server.error();
+    if (!*server) return Ok{};
+    mailer.emplace(config, std::move(**server), *links);
+    return try_mails_again(*catalog, unix_now());
 }
 
 /// On the loop.
@@ -224,7 +236,8 @@ Result<std::unique_ptr<Service>> Service::open(const Config& config, const Servi
     auto service = std::unique_ptr<Service>(new Service(std::move(impl)));
     Impl& at = *service->impl_;
     if (auto begun = at.thread.call([&] { return at.log_in(); }); !begun) return begun.error();
-    handle_all(*at.runner, {config, *at.store, at.committer, at.thread.loop(), *at.bot, options.threads});
+    handle_all(*at.runner, {config, *at.store, at.committer, at.thread.loop(), *at.bot, options.threads,
+                            at.mailer ? &*at.mailer : nullptr});
     if (auto started = at.runner->start(); !started) return started.error();
     net::spawn(at.thread.loop(), Impl::sweep_daily(&at));
     return service;
@@ -306,6 +319,7 @@ web::Health Service::Impl::health() {
         return now;
     });
     const std::lock_guard alone(asking);
+    if (mailer) std::ranges::move(mailer->metrics(), std::back_inserter(health.metrics));
     if (const auto counts = questions->job_counts(); counts) {
         for (const auto& [status, count] : *counts) {
             health.metrics.push_back({"lestapenna_jobs",

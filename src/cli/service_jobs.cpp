@@ -1,11 +1,14 @@
 #include "cli/service_jobs.h"
 
+#include <algorithm>
 #include <future>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
 #include "base/log.h"
+#include "cli/mail.h"
 #include "workflows/forget.h"
 #include "workflows/job_names.h"
 #include "workflows/keep_up.h"
@@ -27,6 +30,7 @@ constexpr milliseconds kLook{100};
 // Discord does not answer.
 constexpr unsigned kKeepUpWorkers = 1;  ///< the rendering inside uses all the threads there are
 constexpr unsigned kReportWorkers = 2;  ///< they only wait
+constexpr unsigned kMailWorkers = 1;    ///< so does this one, for a server that may be silent
 constexpr unsigned kSweepWorkers = 1;   ///< it waits for the store, too
 
 /// Runs `task` on the loop and waits for it on a worker's thread, but not beyond the end of the program: the job is
@@ -76,11 +80,12 @@ Status finish(const workflows::Tools& tools, const SessionId& id) {
 }
 
 /// What follows an end: a transcript, where all is transcribed by now, and a report; an import's nobody waits for.
-Result<Done> then_report(const catalog::Catalog& catalog, const SessionId& id) {
+Result<Done> then_report(const Config& config, const catalog::Catalog& catalog, const SessionId& id) {
     const auto session = catalog.session(id);
     if (!session) return session.error();
     Done done{{workflows::transcript_job(id)}, {}};
     if (session->guild_id) done.then.push_back(workflows::report_job(id));
+    std::ranges::move(mail_jobs(config, *session), std::back_inserter(done.then));
     return done;
 }
 
@@ -117,17 +122,18 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
             return Done{{}, *next};
         },
         kKeepUpWorkers);
-    runner.handle(workflows::kFinishJob, [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
-        if (!job.session) return not_a_job(job);
-        if (auto finished = finish(with(catalog), *job.session); !finished) return finished.error();
-        return then_report(catalog, *job.session);
-    });
+    runner.handle(workflows::kFinishJob,
+                  [with, tools](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+                      if (!job.session) return not_a_job(job);
+                      if (auto finished = finish(with(catalog), *job.session); !finished) return finished.error();
+                      return then_report(tools.config, catalog, *job.session);
+                  });
     runner.handle(workflows::kRecoverJob,
                   [with, tools](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
                       if (!job.session) return not_a_job(job);
                       auto finished = workflows::finish_orphan(with(catalog), tools.committer, *job.session);
                       if (!finished) return finished.error();
-                      return then_report(catalog, *job.session);
+                      return then_report(tools.config, catalog, *job.session);
                   });
     runner.handle(
         workflows::kReportJob,
@@ -138,6 +144,13 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
             return Done{};
         },
         kReportWorkers);
+    runner.handle(
+        workflows::kMailJob,
+        [with, tools, &runner](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
+            if (tools.mailer == nullptr) return Done{};  // [mail] was emptied since
+            return tools.mailer->send(job, with(catalog), runner.stopping());
+        },
+        kMailWorkers);
     runner.handle(workflows::kTranscriptJob,
                   [with](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
                       if (!job.session) return not_a_job(job);

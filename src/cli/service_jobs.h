@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "bot/bot.h"
+#include "cli/mail.h"
 #include "jobs/runner.h"
 #include "journal/writer.h"
 #include "net/loop.h"
@@ -20,6 +21,7 @@ struct JobTools {
     net::Loop& loop;
     bot::Bot& bot;  ///< on the loop
     unsigned threads = 1;
+    Mailer* mailer = nullptr;  ///< null: no mail is sent
 };
 
 /// Registers a handler for every name of workflows/job_names.h.

@@ -50,7 +50,7 @@ std::size_t first_character(std::string_view text) {
 }  // namespace
 
 std::string header_text(std::string_view text) {
-    const std::string line = one_line(text, text.size());
+    std::string line = one_line(text, text.size());
     const bool plain = std::ranges::all_of(line, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     if (plain && line.find("=?") == std::string::npos) return line;
     std::string header(kOpen);

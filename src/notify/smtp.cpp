@@ -174,7 +174,7 @@ std::string Exchange::trouble(CURLcode code) const {
 
 /// What a 4xx or 5xx means.
 std::string Exchange::refusal(long code) const {
-    const std::string said = "the mail server " + server_.place_ + " says: " + last_line_;
+    std::string said = "the mail server " + server_.place_ + " says: " + last_line_;
     switch (code) {
         case 530:
             return said + "; it wants an account, or encryption: set mail.username and mail.password, or use smtps://";

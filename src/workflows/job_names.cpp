@@ -38,6 +38,10 @@ catalog::NewJob transcript_job(const SessionId& session) {
     return of_session(kTranscriptJob, session);
 }
 
+catalog::NewJob mail_job(const SessionId& session, std::string_view address) {
+    return {.name = kMailJob, .subject = std::string(session.text()).append("/").append(address)};
+}
+
 catalog::NewJob download_job(const SessionId& session, UserId user, std::string payload) {
     return {.name = kDownloadJob,
             .subject = session.text() + "/" + user.text(),
