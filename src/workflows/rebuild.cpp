@@ -308,7 +308,7 @@ Status complete(const Tools& tools, const SessionId& id) {
     if (!master) return master.error();
     return tools.catalog.together([&]() -> Status {
         if (!session->end && *master && (*master)->duration) {
-            const auto set = tools.catalog.set_end(id, session->start + *(*master)->duration);
+            auto set = tools.catalog.set_end(id, session->start + *(*master)->duration);
             if (!set) return set;
         }
         return tools.catalog.set_status(id, catalog::SessionStatus::complete);

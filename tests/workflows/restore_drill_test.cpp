@@ -131,10 +131,10 @@ void drill_on(const std::string& name) {
     if (!server) GTEST_SKIP() << why;
     drill(server->config("tables"));
 }
-TEST(RestoreDrill, Ceph) {
+TEST(S3RealDrill, Ceph) {
     drill_on("ceph");
 }
-TEST(RestoreDrill, Swift) {
+TEST(S3RealDrill, Swift) {
     drill_on("swift");
 }
 
