@@ -10,7 +10,7 @@ TSAN_PROGRAMS = test_base test_journal test_store test_catalog test_jobs test_wo
 TSAN_TESTS = ^(base|journal|store|catalog|jobs|web)\.|SameBytes|^net\.(HttpClient|Spawn)|^recorder\.(Live|Capture)
 # What `make asan` leaves to `make test`: long measurements, a third of its time, and troubles that the rooms' own tests
 # know; odd datagrams and messages stay.
-ASAN_LEAVES = \.TenMinutes|\.Evening|\.Guilds|\.Leveled\.(EveryCleanVoice|TheMasterAtEach)|^live\.(Voice|GatewayClose|Rest)|^system\.KilledJobs|^interop\.|S3Real|\.Bucket\.
+ASAN_LEAVES = \.TenMinutes|\.Evening|\.Guilds|\.Leveled\.(EveryCleanVoice|TheMasterAtEach)|^live\.(Voice|GatewayClose|Rest)|^system\.KilledJobs|^interop\.|S3Real|\.Bucket\.|^cloud\.
 
 # Folders that clang-tidy looks at; empty: all. On a machine that remembers no earlier pass a file takes 7 s.
 TIDY ?=

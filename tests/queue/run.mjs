@@ -1,4 +1,5 @@
 // node run.mjs TEST --producer OUR_PRODUCER --table OUR_TABLE
+// node run.mjs worker --version 5|6 --port REDIS
 // TEST: keys or workers (README.md). Exits 0 when all is well, 1 when not, 77 when it can not be run here.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -28,7 +29,9 @@ function install() {
   writeFileSync(stamp, wanted);
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { producer: { type: 'string' }, table: { type: 'string' } } });
+const text = { type: 'string' };
+const options = { producer: text, table: text, version: text, port: text };
+const { values, positionals } = parseArgs({ allowPositionals: true, options });
 if (Number.parseInt(process.versions.node) < 20) skip(`needs node 20 or later, this is ${process.version}`);
 if (spawnSync('redis-server', ['--version']).status !== 0) skip('needs redis-server (tools/packages test)');
 install();
