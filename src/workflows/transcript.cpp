@@ -91,7 +91,8 @@ Status make_transcript(const Tools& tools, const SessionId& id) {
     const catalog::Transcript wanted{key.text(), {static_cast<std::int64_t>(text->size()), hex(Sha256::of(bytes))}};
     const auto known = tools.catalog.transcript(id);
     if (!known) return known.error();
-    // One whose sum nobody knows came back with the bucket (recover --scan-store), and its words with it only: it stays.
+    // One whose sum nobody knows came back with the bucket (recover --scan-store), and its words with it only: it
+    // stays.
     if (*known == wanted || (*known && (*known)->content.sha256.empty())) {
         const auto there = in_store(tools, key.text());
         if (!there) return there.error();
