@@ -58,7 +58,9 @@ std::vector<notify::Recipient> recipients_of(const Config& config, const catalog
 
 std::vector<catalog::NewJob> mail_jobs(const Config& config, const catalog::Session& session) {
     std::vector<catalog::NewJob> all;
-    for (const auto& recipient : recipients_of(config, session)) {
+    const auto addressed = recipients_of(config, session);
+    all.reserve(addressed.size());
+    for (const auto& recipient : addressed) {
         all.push_back(workflows::mail_job(session.id, recipient.address));
     }
     return all;

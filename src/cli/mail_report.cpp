@@ -46,6 +46,7 @@ notify::AudioFile file_of(const catalog::Recording& fragment, const Linking& lin
 std::vector<notify::Person> people_of(const bot::Summary& summary, const std::vector<catalog::Recording>& fragments,
                                       const Linking& linking, Language language) {
     std::vector<notify::Person> people;
+    people.reserve(summary.finished.people.size());
     for (const auto& who : summary.finished.people) {
         notify::Person person{who.name, bot::text::losses(language, who)};
         for (const auto& fragment : fragments) {
