@@ -235,7 +235,7 @@ void Mp3File::decode(std::int64_t from_frame, std::int64_t to_frame, std::vector
         std::int64_t at = mark->offset;
         for (std::int64_t frame = mark->frame; frame < last && at < end; ++frame) {
             const auto header = frame_at(*window, at, std::nullopt);
-            if (!header) break;
+            if (!header || header->rate != rate_ || header->samples() != frame_samples_) break;
             const auto bytes = window->get(at, header->bytes);
             at += static_cast<std::int64_t>(header->bytes);
             if (frame < from_frame) continue;
