@@ -26,6 +26,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 constexpr std::size_t kTalkers = 3;
+const std::string kRunner = std::string(LESTAPENNA_TESTS_DIR) + "/queue/run.mjs";
 
 class Cloud : public TableTest {
   protected:
@@ -34,6 +35,10 @@ class Cloud : public TableTest {
         for (const auto* const program : {"node", "npm", "redis-server"}) {
             if (!test::has_program(program)) GTEST_SKIP() << "needs " << program;
         }
+        constexpr int kCanNotRunHere = 77;
+        const auto worker = test::run_process({"node", kRunner, "worker"});
+        if (worker.exit_code == kCanNotRunHere) GTEST_SKIP() << worker.err;
+        ASSERT_EQ(worker.exit_code, 0) << worker.err;
         mail_ = test::MailServer::start(why);
         if (!mail_) GTEST_SKIP() << why;
         bucket_ = store::S3Server::start("ceph", why);
@@ -52,10 +57,9 @@ class Cloud : public TableTest {
 
     /// BullMQ's Worker of that version, from now on.
     void employ(const std::string& version) {
-        worker_.emplace(
-            std::vector<std::string>{"/usr/bin/env", "node", std::string(LESTAPENNA_TESTS_DIR) + "/queue/run.mjs",
-                                     "worker", "--version", version, "--port", std::to_string(redis_.port)},
-            folder_.path(), folder_ / "worker.out", folder_ / "worker.err");
+        worker_.emplace(std::vector<std::string>{"/usr/bin/env", "node", kRunner, "worker", "--version", version,
+                                                 "--port", std::to_string(redis_.port)},
+                        folder_.path(), folder_ / "worker.out", folder_ / "worker.err");
     }
     /// How often the Worker did each file.
     [[nodiscard]] std::map<std::string, int> done_by_worker() const {

@@ -5,6 +5,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { check, kVersions } from './parts.mjs';
 
 export async function worker({ version, port }) {
+  if (!port) return; // only asked whether it could
   const { Worker } = kVersions[version];
   const connection = { host: '127.0.0.1', port: Number(port) };
   const listening = new Worker(
