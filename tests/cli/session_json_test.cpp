@@ -104,7 +104,8 @@ TEST_F(SessionJson, ShowsEverythingThatWasMade) {
                                        {"link", nullptr},
                                        {"duration_ms", 61'500},
                                        {"loudness_lufs", -23.0},
-                                       {"true_peak_dbtp", -1.1}}));
+                                       {"true_peak_dbtp", -1.1},
+                                       {"source", nullptr}}));
     ASSERT_EQ(session["tracks"].size(), 1U);
     EXPECT_EQ(session["tracks"][0],
               (Json{{"user_id", "80351110224678912"},
