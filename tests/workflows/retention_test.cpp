@@ -27,9 +27,9 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-constexpr seconds kLength{65};
+constexpr seconds kLength{100};
 constexpr std::size_t kPlayers = 2;
-constexpr std::size_t kChunks = kPlayers * 3;  // windows of 30 s
+constexpr std::size_t kChunks = kPlayers * 4;  // windows of 30 s
 const SessionId kId = *SessionId::parse("table");
 const UnixTime kStart{milliseconds(1'760'000'000'000)};
 
