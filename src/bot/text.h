@@ -94,7 +94,7 @@ struct Finished {
     std::vector<Person> people;
     std::optional<catalog::Encryption> encryption{};
     std::string privacy_code{};
-    bool stage = false;  ///< the channel was one
+    bool stage = false;                             ///< the channel was one
     std::optional<catalog::MasterSource> source{};  ///< what the master was mixed from
 };
 /// To everybody at the table: no link in it. Also when there is no audio.

@@ -32,8 +32,8 @@ struct Taken {
     [[nodiscard]] bool any() const { return packets + events > 0; }
 };
 
-/// Is a person's id in the segments of a journal, as records have it or as people write it, in bytes that can be trusted
-/// or not? Also while it is recorded. Errors: not_found when there is no such folder, failed.
+/// Is a person's id in the segments of a journal, as records have it or as people write it, in bytes that can be
+/// trusted or not? Also while it is recorded. Errors: not_found when there is no such folder, failed.
 Result<bool> names(const std::filesystem::path& session_folder, UserId user);
 
 class Without {

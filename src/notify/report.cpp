@@ -49,8 +49,7 @@ std::string day_and_time(Language language, UnixTime time) {
 std::string subject(const Report& report, std::string_view code) {
     const Language in = report.language;
     if (!report.master) {
-        return say(in, "Sessione {0}, {1}: nessun audio", "Session {0}, {1}: no audio", code,
-                   day(in, report.start));
+        return say(in, "Sessione {0}, {1}: nessun audio", "Session {0}, {1}: no audio", code, day(in, report.start));
     }
     return say(in, "L'audio della sessione {0} è pronto ({1}, {2})", "The audio of session {0} is ready ({1}, {2})",
                code, day(in, report.start), length(in, report.length));
@@ -61,7 +60,8 @@ std::string headline(const Report& report, std::string_view code) {
     if (report.master) {
         return say(in, "L'audio della sessione {0} è pronto", "The audio of session {0} is ready", code);
     }
-    return say(in, "Della sessione {0} non c'è audio da ascoltare", "There is no audio of session {0} to listen to", code);
+    return say(in, "Della sessione {0} non c'è audio da ascoltare", "There is no audio of session {0} to listen to",
+               code);
 }
 
 std::string call(Language in, CallKind kind) {
