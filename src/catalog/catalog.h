@@ -313,7 +313,8 @@ class Catalog {
     Status add_transcription(const Transcription& entry);
     /// By session, then timestamp.
     Result<std::vector<Transcription>> transcriptions(const SessionId& session) const;
-    /// Of one status, those that are due, the longest waiting first.
+    /// Of one status, those that are due, the longest waiting first. One that is due in more than 15 min is due: it was
+    /// given its time before the wall clock was set back.
     Result<std::vector<Transcription>> transcriptions(TranscriptionStatus status, UnixTime now, std::size_t most) const;
     /// The one whose id in the queue on Redis is `job`.
     Result<std::optional<Transcription>> transcription_of(std::string_view job) const;

@@ -14,6 +14,8 @@ constexpr std::array kTranscriptionWords{Words<TranscriptionStatus>{Transcriptio
                                          Words<TranscriptionStatus>{TranscriptionStatus::done, "done"},
                                          Words<TranscriptionStatus>{TranscriptionStatus::failed, "failed"}};
 
+constexpr milliseconds kFarthest = std::chrono::minutes(15);  // of the 10 that a fragment is ever put off by
+
 constexpr std::string_view kSelect =
     "SELECT session_id, file, user_id, timestamp, status, attempts, due, job, error FROM transcriptions ";
 
@@ -55,8 +57,10 @@ Result<std::vector<Transcription>> Catalog::transcriptions(const SessionId& sess
 
 Result<std::vector<Transcription>> Catalog::transcriptions(TranscriptionStatus status, UnixTime now,
                                                            std::size_t most) const {
-    return database_.query(std::string(kSelect) + "WHERE status = ?1 AND due <= ?2 ORDER BY due, id LIMIT ?3",
-                           transcription_of_row, to_text(status), unix_ms(now), static_cast<std::int64_t>(most));
+    return database_.query(
+        std::string(kSelect) + "WHERE status = ?1 AND (due <= ?2 OR due - ?2 > ?4) ORDER BY due, id LIMIT ?3",
+        transcription_of_row, to_text(status), unix_ms(now), static_cast<std::int64_t>(most),
+        std::int64_t{kFarthest.count()});
 }
 
 Result<std::optional<Transcription>> Catalog::transcription_of(std::string_view job) const {

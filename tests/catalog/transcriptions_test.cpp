@@ -68,6 +68,20 @@ TEST_F(TranscriptionsTest, OfOneStatusThoseThatAreDueInTheOrderTheyAreDue) {
     EXPECT_EQ(waiting(99, 9).back(), a) << "all but its times stays";
 }
 
+TEST_F(TranscriptionsTest, AClockThatWasSetBackPutsNothingOffForAYear) {
+    constexpr milliseconds kFarthest = std::chrono::minutes(15);
+    auto a = added(kOne, "a", 1);
+    a.due = at(1'000) + std::chrono::days(365);
+    set(a, TranscriptionStatus::waiting);
+    auto b = added(kOne, "b", 2);
+    b.due = at(1'000) + kFarthest;
+    set(b, TranscriptionStatus::waiting);
+    const auto waiting = [&](UnixTime now) { return *catalog_.transcriptions(TranscriptionStatus::waiting, now, 9); };
+    EXPECT_THAT(waiting(at(1'000)), ElementsAre(a));
+    EXPECT_THAT(waiting(at(1'000) + kFarthest), ElementsAre(b, a));
+    EXPECT_THAT(waiting(UnixTime::max()), ElementsAre(b, a));
+}
+
 TEST_F(TranscriptionsTest, WhatWasGivenUpIsTriedAgainWhenAsked) {
     auto a = added(kOne, "a", 1);
     auto b = added(kOne, "b", 2);
