@@ -22,8 +22,7 @@ function install() {
   } catch {
     // never installed here
   }
-  // Not `npm ci`: a registry without the packages of other systems (all optional) makes a lock that it refuses.
-  const words = ['install', '--no-save', '--omit=optional', '--ignore-scripts'];
+  const words = ['ci', '--omit=optional', '--ignore-scripts'];
   const npm = spawnSync('npm', words, { cwd: here, encoding: 'utf8', timeout: 300_000 });
   if (npm.status !== 0) skip(`needs the npm registry, once, for BullMQ: npm said\n${npm.stderr ?? npm.error}`);
   writeFileSync(stamp, wanted);
