@@ -324,6 +324,8 @@ class Catalog {
     Status set_transcription(const Transcription& entry, const std::vector<Segment>& segments);
     /// Those of a session that were given up wait again, as if they were new.
     Status retry_transcriptions(const SessionId& session);
+    /// Those that a queue on Redis has wait again, as if they were new.
+    Status unqueue_transcriptions();
     /// In their order.
     Result<std::vector<Segment>> segments(std::string_view file) const;
     /// Whether the session is complete and all its fragments are done or failed; false where it has none.

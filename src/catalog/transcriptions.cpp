@@ -98,6 +98,11 @@ Status Catalog::retry_transcriptions(const SessionId& session) {
         session.text());
 }
 
+Status Catalog::unqueue_transcriptions() {
+    return database_.run(
+        "UPDATE transcriptions SET status = 'waiting', attempts = 0, due = 0, job = '' WHERE status = 'queued'");
+}
+
 Result<std::vector<Segment>> Catalog::segments(std::string_view file) const {
     return database_.query(
         "SELECT start_ms, end_ms, text FROM segments WHERE file = ?1 ORDER BY position",

@@ -130,6 +130,8 @@ Status Transcriber::Impl::open() {
 
     const Desk desk{tools, options, catalog, stop};
     if (!on_redis(tools.config)) {
+        // Of what an earlier configuration handed to Redis nobody would hear any more.
+        if (auto back = catalog.unqueue_transcriptions(); !back) return back;
         if (!tools.config.queue.command.empty()) queue = embedded_queue(desk);
         return Ok{};
     }

@@ -3,6 +3,7 @@
 //   embedded  queue.command is run for one fragment after the other (see embedded_queue.cpp for its placeholders)
 //   redis://  each becomes a job of a BullMQ queue, whose workers are elsewhere (redis_queue.cpp)
 //   embedded without queue.command: they wait.
+// What Redis had when queue.url is changed to embedded, waits again.
 //
 // The catalog's row is the truth: waiting, (queued,) done or failed. Whatever a kill, a worker or an emptied Redis
 // does, a fragment is handed over again until it is done or given up. When the last one of a complete session is, the

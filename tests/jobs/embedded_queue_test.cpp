@@ -182,6 +182,20 @@ TEST_F(EmbeddedQueueTest, WithoutACommandFragmentsWait) {
     EXPECT_EQ(table_.row(key_).status, TranscriptionStatus::waiting);
 }
 
+TEST_F(EmbeddedQueueTest, WhatRedisHadIsTranscribedHereOnceTheUrlIsChanged) {
+    auto row = table_.row(key_);
+    row.status = TranscriptionStatus::queued;
+    row.job = "FULL-5-1700000003000.mp3";
+    row.attempts = 3;
+    ASSERT_TRUE(table_.catalog().set_transcription(row));
+    command("echo ciao");
+    table_.start();
+    ASSERT_TRUE(table_.becomes(key_, TranscriptionStatus::done)) << table_.row(key_).error;
+    EXPECT_EQ(table_.row(key_).attempts, 1);
+    EXPECT_EQ(table_.row(key_).job, "");
+    EXPECT_THAT(words(), ElementsAre(Segment{{}, {}, "ciao"}));
+}
+
 TEST_F(EmbeddedQueueTest, WhatIsWrongWithTheSectionIsSaidAtOnce) {
     Config config;
     EXPECT_TRUE(check_queue(config));
