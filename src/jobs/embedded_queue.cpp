@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "jobs/desk.h"
 #include "jobs/program.h"
@@ -63,6 +64,7 @@ class EmbeddedQueue final : public TranscriptionQueue {
     Result<bool> round() override;
 
   private:
+    Error without_file(Transcription row, const Error& error);
     Result<Segments> transcribe(const Transcription& row, const fs::path& file);
     Result<std::vector<std::string>> words_for(const Transcription& row, const fs::path& file, const fs::path& output);
     Result<milliseconds> time_for(const Transcription& row);
@@ -86,11 +88,12 @@ Result<bool> EmbeddedQueue::round() {
     if (!folder) return folder.error();
     const auto file = *folder / key->filename();
     const auto got = desk_.tools.store.get(*key, file);
-    if (!got && got.error().kind == ErrorKind::not_found) return over(desk_.fail(row, got.error().message));
-    if (!got) return got.error();
+    if (!got && got.error().kind != ErrorKind::not_found) return without_file(std::move(row), got.error());
 
     // Counted before: should this machine die of it, that was an attempt too.
     ++row.attempts;
+    // Not given up at once: all of a folder whose disk is not mounted is gone, and comes back.
+    if (!got) return over(desk_.put_off(row, got.error().message));
     if (auto begun = desk_.catalog.set_transcription(row); !begun) return begun.error();
     const auto segments = transcribe(row, file);
     std::error_code ignored;
@@ -108,6 +111,16 @@ Result<bool> EmbeddedQueue::round() {
         }
     }();
     return over(ended);
+}
+
+/// The store is away, or has trouble with this one alone (a lifecycle rule archived it): the next round is another's.
+Error EmbeddedQueue::without_file(Transcription row, const Error& error) {
+    if (error.kind == ErrorKind::interrupted) return error;
+    log().warn("{} is not transcribed yet: {}", row.file, error.message);
+    row.due = unix_now() + std::chrono::ceil<milliseconds>(desk_.options.backoff_most);
+    row.error = error.message;
+    if (auto set = desk_.catalog.set_transcription(row); !set) return set.error();
+    return error;
 }
 
 Result<Segments> EmbeddedQueue::transcribe(const Transcription& row, const fs::path& file) {

@@ -10,6 +10,7 @@
 // job that makes the session's transcript is added in the same transaction. What is wrong with one fragment is tried
 // again for that one: after 1 s, doubled up to 10 min, 30 times. What is wrong with the queue itself (Redis away, no
 // such program) holds all of them up, for as long as it takes, and counts for none: one line in the log, and a metric.
+// A fragment that the store can not give out now is tried again after 10 min, as often as it takes; the others go on.
 //
 // Thread: one of its own, with a catalog of its own. Ownership: the tools outlive it; destroying it asks the work to
 // stop and waits for it (a fragment under way then waits again). Errors: start() says what is wrong with the

@@ -175,6 +175,36 @@ TEST_F(EmbeddedQueueTest, AFragmentThatIsGoneIsGivenUp) {
     EXPECT_THAT(failure("echo ciao"), HasSubstr("FULL-5-"));
 }
 
+TEST_F(EmbeddedQueueTest, AFragmentThatCanNotBeFetchedHoldsNobodyUpAndCountsForNothing) {
+    const auto object = table_.config.data.dir / "store" / key_;
+    std::filesystem::remove(object);
+    std::filesystem::create_symlink(object, object);  // ELOOP: neither there nor gone
+    const auto second = table_.fragment("one", 6, seconds(9), "more audio");
+    command("cat \"$1\"");
+    table_.start();
+    ASSERT_TRUE(table_.becomes(second, TranscriptionStatus::done)) << table_.row(second).error;
+    ASSERT_TRUE(test::eventually([&] { return table_.metric("lestapenna_transcription_troubles_total") >= 5; }));
+    EXPECT_EQ(table_.row(key_).status, TranscriptionStatus::waiting);
+    EXPECT_EQ(table_.row(key_).attempts, 0) << "more often than a fragment is tried";
+    EXPECT_THAT(table_.row(key_).error, HasSubstr("FULL-5-"));
+    std::filesystem::remove(object);
+    table_.put(key_, "the audio");
+    ASSERT_TRUE(table_.becomes(key_, TranscriptionStatus::done)) << table_.row(key_).error;
+    EXPECT_EQ(table_.row(key_).error, "");
+}
+
+TEST_F(EmbeddedQueueTest, ADiskThatIsNotMountedForAWhileCostsNoWords) {
+    table_.options.attempts = 1'000;
+    const auto store = table_.config.data.dir / "store";
+    std::filesystem::rename(store, table_.folder() / "away");
+    command("cat \"$1\"");
+    table_.start();
+    ASSERT_TRUE(test::eventually([&] { return table_.row(key_).attempts >= 2; })) << table_.row(key_).error;
+    std::filesystem::rename(table_.folder() / "away", store);
+    ASSERT_TRUE(table_.becomes(key_, TranscriptionStatus::done)) << table_.row(key_).error;
+    EXPECT_THAT(words(), ElementsAre(Segment{{}, {}, "the audio"}));
+}
+
 TEST_F(EmbeddedQueueTest, WithoutACommandFragmentsWait) {
     table_.config.queue.command.clear();
     table_.start();
