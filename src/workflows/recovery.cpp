@@ -12,9 +12,9 @@
 #include "journal/reader.h"
 #include "journal/writer.h"
 #include "workflows/job_names.h"
-#include "workflows/manifest.h"
 #include "workflows/master.h"
 #include "workflows/rebuild.h"
+#include "workflows/scan_store.h"
 
 namespace lestapenna::workflows {
 
@@ -58,33 +58,11 @@ Result<UnixTime> time_zero(const std::filesystem::path& folder) {
     return Error{ErrorKind::damaged, "nothing in " + folder.string() + " can be read as a journal"};
 }
 
-/// The row that the catalog has lost, by the manifest and the journal.
+/// What the catalog has lost, by the manifest and the journal.
 Result<catalog::Session> bring_back(const Tools& tools, const SessionId& id) {
     const auto start = time_zero(journal_folder(tools.config, id));
     if (!start) return start.error();
-    catalog::Session row{.id = id, .start = *start, .status = SessionStatus::interrupted};
-    std::vector<catalog::Track> tracks;
-    const auto manifest = stored_manifest(tools, id);
-    if (!manifest) return manifest.error();
-    if (*manifest) {
-        auto known = read_manifest(**manifest);
-        if (known && known->session.id == id) {
-            const bool complete = known->session.status == SessionStatus::complete;
-            row = std::move(known->session);
-            row.start = *start;
-            if (!complete) row.status = SessionStatus::interrupted;
-            tracks = std::move(known->tracks);
-        }
-    }
-    const Status written = tools.catalog.together([&]() -> Status {
-        if (auto status = tools.catalog.insert_session(row); !status) return status;
-        for (const auto& track : tracks) {
-            if (auto status = tools.catalog.upsert_track(track); !status) return status;
-        }
-        return Ok{};
-    });
-    if (!written) return written.error();
-    return row;
+    return scan_session(tools, id, *start);
 }
 
 Result<bool> is_in_hand(const Tools& tools, const SessionId& id) {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <set>
 
+#include "base/log.h"
 #include "journal/writer.h"
 #include "workflows/scan_found.h"
 
@@ -187,6 +188,47 @@ Result<Scan> scan_store(const Tools& tools) {
     std::ranges::sort(by_start);
     for (auto& [start, id] : by_start) scan.sessions.push_back(std::move(id));
     return scan;
+}
+
+namespace {
+
+/// What the store holds of one session by its manifest. Nothing: there is none that can be read.
+Result<std::optional<Found>> find_session(const Tools& tools, const SessionId& id, Listed& listed) {
+    const auto manifest = tools.store.find(store::key(store::ManifestKey{id}));
+    if (!manifest) return manifest.error();
+    if (!*manifest) return std::optional<Found>();
+    listed.manifest = (*manifest)->bytes;
+    const auto objects = tools.store.list(store::session_prefix(id));
+    if (!objects) return objects.error();
+    for (const auto& [key, bytes] : *objects) {
+        const auto name = read_key(key.text());
+        if (name && name->session == id) note(listed, key.text(), *name, bytes);
+    }
+    std::vector<std::string> nothing_says;
+    auto found = look_at(tools, id, listed, std::nullopt, nothing_says);
+    if (found && *found && !(*found)->by_manifest) found->reset();
+    return found;
+}
+
+}  // namespace
+
+Result<catalog::Session> scan_session(const Tools& tools, const SessionId& id, UnixTime start) {
+    Listed listed;
+    auto looked = find_session(tools, id, listed);
+    if (!looked) return looked.error();
+    auto& found = *looked;
+    if (!found) {
+        found = Found{.rows = {{.id = id, .status = catalog::SessionStatus::interrupted}}};
+        listed = {};
+    }
+    found->rows.session.start = start;
+    if (const auto wrong = found->damaged.size() + found->lost.size(); wrong > 0) {
+        const auto& first = found->lost.empty() ? found->damaged.front() : found->lost.front();
+        log().warn("session {} is not as its manifest says in {} places: {}", id.text(), wrong, first);
+    }
+    const Status written = tools.catalog.together([&] { return write(tools, *found, listed, {}); });
+    if (!written) return written.error();
+    return std::move(found->rows.session);
 }
 
 }  // namespace lestapenna::workflows

@@ -22,4 +22,9 @@ struct Scan {
 /// Errors: the store's and the catalog's; interrupted.
 Result<Scan> scan_store(const Tools& tools);
 
+/// The same of one session whose row is lost and whose journal is there, which says `start`: what its manifest says,
+/// held against one list of its keys. Where there is none that can be read the row alone: the journal makes the rest.
+/// What is not over by its manifest is interrupted. Returns the row. Errors: as above; failed when it has one already.
+Result<catalog::Session> scan_session(const Tools& tools, const SessionId& id, UnixTime start);
+
 }  // namespace lestapenna::workflows

@@ -140,6 +140,34 @@ TEST_F(Recovery, AJournalWithoutARowGetsOneByTheManifest) {
     EXPECT_GT(anna->received, 0);
 }
 
+TEST_F(Recovery, AJournalWithoutARowGetsAllRowsOfItsManifest) {
+    ASSERT_TRUE(journal_.end().ok());
+    desk_.finish();
+    const auto session = *desk_.catalog().session(kId);
+    const auto fragments = *desk_.catalog().recordings(kId);
+    const auto chunks = *desk_.catalog().chunks(kId);
+    const auto master = *desk_.catalog().master(kId);
+    ASSERT_THAT(fragments, SizeIs(2));
+    desk_.lose_catalog();
+    EXPECT_THAT(orphans(), IsEmpty()) << "it is complete";
+    EXPECT_EQ(*desk_.catalog().session(kId), session);
+    EXPECT_EQ(*desk_.catalog().recordings(kId), fragments);
+    EXPECT_EQ(*desk_.catalog().chunks(kId), chunks);
+    EXPECT_EQ(*desk_.catalog().master(kId), master);
+    EXPECT_THAT(*desk_.catalog().transcriptions(kId), SizeIs(2)) << "nobody has read them";
+    EXPECT_TRUE(*is_finished(desk_.tools(), kId));
+
+    ASSERT_TRUE(desk_.store().remove(*store::Key::parse(master->key)));
+    ASSERT_TRUE(desk_.store().remove(*store::Key::parse(fragments[0].key)));
+    desk_.lose_catalog();
+    EXPECT_THAT(orphans(), IsEmpty());
+    EXPECT_EQ(status(), SessionStatus::complete);
+    EXPECT_EQ(desk_.catalog().recordings(kId)->front().status, catalog::FileStatus::pending);
+    EXPECT_FALSE(*is_finished(desk_.tools(), kId)) << "the journal makes it again";
+    desk_.finish();
+    EXPECT_EQ((*desk_.catalog().master(kId))->content, master->content);
+}
+
 TEST_F(Recovery, WhoGoesOnMeanwhileKeepsItsRowOpen) {
     ASSERT_TRUE(journal_.grow_to(seconds(20)).ok());
     journal_.cut_off();
