@@ -80,6 +80,9 @@ Result<std::string> transcript_text(const catalog::Catalog& catalog, const Sessi
 }
 
 Status make_transcript(const Tools& tools, const SessionId& id) {
+    // From what is read to what is noted: else the words of somebody who is forgotten meanwhile come back.
+    const auto alone = Scratch::take(tools.config.data.dir / "cache", id);
+    if (!alone) return alone.error();
     const auto ready = tools.catalog.transcribed(id);
     if (!ready) return ready.error();
     if (!*ready) return Ok{};
@@ -98,12 +101,9 @@ Status make_transcript(const Tools& tools, const SessionId& id) {
         if (!there) return there.error();
         if (*there) return Ok{};
     }
-    const auto cache = tools.config.data.dir / "cache";
-    if (auto made = make_folders(cache); !made) return made;
-    auto file = PendingFile::create(cache / (id.text() + ".txt"));
-    if (!file) return file.error();
-    if (auto written = file->write(bytes); !written) return written;
-    if (auto put = tools.store.put(file->path(), key); !put) return put;
+    const auto file = *alone / key.filename();
+    if (auto written = write_file(file, *text); !written) return written;
+    if (auto put = tools.store.put(file, key); !put) return put;
     return tools.catalog.set_transcript(id, wanted);
 }
 

@@ -17,7 +17,8 @@ namespace lestapenna::workflows {
 Result<std::string> transcript_text(const catalog::Catalog& catalog, const SessionId& id);
 
 /// Writes it to the store and notes it, when all fragments of the complete session are transcribed or given up and the
-/// same is not there already; else nothing.
+/// same is not there already; else nothing. Errors: those of catalog and store; locked while somebody else makes files
+/// of the session, or forgets a person in it.
 Status make_transcript(const Tools& tools, const SessionId& id);
 
 }  // namespace lestapenna::workflows

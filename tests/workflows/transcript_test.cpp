@@ -102,6 +102,21 @@ TEST_F(TranscriptTest, ItIsWrittenOnceAndAgainOnlyWhenThereIsMoreToSayOrItIsGone
     EXPECT_EQ(stored(), "[0:00:00] 1: dopo tutto\n");
 }
 
+// Somebody is forgotten at this moment: what is read now may have their words in it.
+TEST_F(TranscriptTest, WhoeverHasTheSessionsFilesIsWaitedFor) {
+    end(fragment(1, milliseconds(0)), TranscriptionStatus::done, {{{}, {}, "a"}});
+    {
+        const auto forgetting = Scratch::take(config_.data.dir / "cache", kId);
+        ASSERT_TRUE(forgetting);
+        const Status made = make_transcript(tools(), kId);
+        ASSERT_FALSE(made);
+        EXPECT_EQ(made.error().kind, ErrorKind::locked);
+        EXPECT_EQ(stored(), "(none)");
+    }
+    ASSERT_TRUE(make_transcript(tools(), kId));
+    EXPECT_EQ(stored(), "[0:00:00] 1: a\n");
+}
+
 TEST_F(TranscriptTest, ASessionThatIsRecordedOrSaysNothingHasNone) {
     ASSERT_TRUE(make_transcript(tools(), kId));
     EXPECT_EQ(stored(), "(none)") << "nobody was recorded";
