@@ -125,8 +125,10 @@ Status Forgetting::remove_mixes(const SessionId& id, const std::optional<catalog
     const auto key = store::key(store::MasterKey{id});
     const auto there = tools_.store.find(key);
     if (!there) return there.error();
+    const auto transcript = row ? tools_.catalog.transcript(id) : std::optional<catalog::Transcript>{};
+    if (!transcript) return transcript.error();
     const bool expired = *master && (*master)->expired;
-    if (!expired && (*master || *there)) {
+    if ((!expired && (*master || *there)) || *transcript) {
         Wish wish = wishes_.all().at(user_);
         wish.masters.insert(id);
         if (auto noted = wishes_.note(user_, std::move(wish)); !noted) return noted;
@@ -142,6 +144,7 @@ Status Forgetting::remove_mixes(const SessionId& id, const std::optional<catalog
         // Of one that has expired it stays known that it has.
         auto gone = expired ? tools_.catalog.set_master({.session = id, .key = key.text(), .expired = true})
                             : tools_.catalog.remove_master(id);
+        if (gone && *transcript && (*transcript)->content.sha256.empty()) gone = transcribe_again(tools_, id, user_);
         return gone ? tools_.catalog.remove_transcript(id) : gone;
     });
 }
@@ -211,11 +214,17 @@ Status Forgetting::remix(const SessionId& id) {
     gone.master = MasterWithout::removed;
     const auto row = tools_.catalog.session(id);
     if (!row) return row.error().kind == ErrorKind::not_found ? Status(Ok{}) : row.error();
-    if (row->status != catalog::SessionStatus::complete) return Ok{};
-    if (auto made = mix_again(tools_, id); !made) return made;
-    const auto master = tools_.catalog.master(id);
+    auto master = tools_.catalog.master(id);
     if (!master) return master.error();
-    if (*master && (*master)->content) gone.master = MasterWithout::remade;
+    const bool expired = *master && (*master)->expired;
+    if (expired) gone.master = MasterWithout::untouched;
+    if (row->status != catalog::SessionStatus::complete) return Ok{};
+    if (!expired) {
+        if (auto made = mix_again(tools_, id); !made) return made;
+        master = tools_.catalog.master(id);
+        if (!master) return master.error();
+        if (*master && (*master)->content) gone.master = MasterWithout::remade;
+    }
     return make_transcript(tools_, id);
 }
 

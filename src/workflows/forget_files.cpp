@@ -158,6 +158,27 @@ Status write_manifest_without(const Tools& tools, const SessionId& id, UserId us
     return tools.store.put(file->path(), store::key(store::ManifestKey{id}));
 }
 
+Status transcribe_again(const Tools& tools, const SessionId& id, UserId user) {
+    auto rows = tools.catalog.transcriptions(id);
+    if (!rows) return rows.error();
+    const auto fragments = tools.catalog.recordings(id);
+    if (!fragments) return fragments.error();
+    for (auto& row : *rows) {
+        if (row.user == user || row.status != catalog::TranscriptionStatus::done || !row.error.empty()) continue;
+        const auto words = tools.catalog.segments(row.file);
+        if (!words) return words.error();
+        if (!words->empty()) continue;
+        const auto fragment = std::ranges::find(*fragments, row.file, &catalog::Recording::key);
+        if (fragment != fragments->end() && fragment->status == catalog::FileStatus::stored) {
+            row = {.session = row.session, .file = row.file, .user = row.user, .timestamp = row.timestamp};
+        } else {
+            row.error = "the words were in a transcript that is gone";
+        }
+        if (auto set = tools.catalog.set_transcription(row); !set) return set;
+    }
+    return Ok{};
+}
+
 void remove_unfinished(const Tools& tools, const SessionId& id) {
     const auto manifest = tools.store.local_path(store::key(store::ManifestKey{id}));
     if (!manifest) return;

@@ -38,6 +38,10 @@ Result<bool> manifest_names(const Tools& tools, const SessionId& id, UserId user
 /// there is none.
 Status write_manifest_without(const Tools& tools, const SessionId& id, UserId user);
 
+/// What others said was only in a transcript that is removed, because it came back with the bucket (recover
+/// --scan-store): their fragments are to be transcribed, where they are there. Inside together().
+Status transcribe_again(const Tools& tools, const SessionId& id, UserId user);
+
 /// What killed processes have left half-written beside a session's files, where the store is a folder. While nobody
 /// makes any.
 void remove_unfinished(const Tools& tools, const SessionId& id);

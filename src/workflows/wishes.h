@@ -1,6 +1,6 @@
 // Who is to be forgotten, until they are: a file for each person in {data}/forgetting, named by their id, so that a
 // kill at any moment loses no wish, and nothing else keeps the id of somebody who is gone. What the file says besides:
-// when it was asked, and the sessions whose master had their voice in it and is still to be mixed without it.
+// when it was asked, and the sessions whose master or transcript had them in it and is still to be made without them.
 //
 // Durable on return. Thread: one. Whoever holds an object of this is the only one who forgets anybody: the folder is
 // locked, and free when its holder dies.
@@ -19,7 +19,7 @@ namespace lestapenna::workflows {
 
 struct Wish {
     UnixTime asked{};               ///< what began later is none of its business
-    std::set<SessionId> masters{};  ///< to be mixed again
+    std::set<SessionId> masters{};  ///< to be mixed again, and their transcripts written
 };
 
 class Wishes {

@@ -14,6 +14,7 @@
 #include "table.h"
 #include "traces.h"
 #include "workflows/manifest.h"
+#include "workflows/transcript.h"
 
 namespace lestapenna::workflows {
 namespace {
@@ -208,6 +209,74 @@ TEST(Forget, NothingOfThemIsLeftAndTheOthersAreAsBefore) {
 
     EXPECT_TRUE(data.forget(kGone).sessions.empty()) << "once is enough";
     EXPECT_FALSE(Wishes::any(folder.path()));
+}
+
+/// The transcript of a session whose catalog was lost: it came back with the bucket, and no words are known.
+void bring_back_transcript(Data& data, const SessionId& id) {
+    const auto rows = *data.catalog->transcriptions(id);
+    for (auto row : rows) {
+        row.status = catalog::TranscriptionStatus::done;
+        ASSERT_TRUE(data.catalog->set_transcription(row));
+    }
+    const auto key = store::key(store::TranscriptKey{id});
+    const auto file = data.config.data.dir / "words.txt";
+    ASSERT_TRUE(write_file(file, "[0:00:00] Gone: mine\n[0:00:01] Stays: ours\n"));
+    ASSERT_TRUE(data.store->put(file, key));
+    fs::remove(file);
+    ASSERT_TRUE(data.catalog->set_transcript(id, {key.text(), {46, ""}}));
+}
+
+std::string transcript_of(const Data& data, const SessionId& id) {
+    const auto text = read_text_file(*data.store->local_path(store::key(store::TranscriptKey{id})), 1 << 20);
+    return text ? *text : "(none)";
+}
+
+// What the others said is in no row: it is heard again.
+TEST(Forget, WhereTheWordsWereOnlyInTheTranscriptTheOthersAreTranscribedAnew) {
+    const test::TempDir folder;
+    Data data(folder.path());
+    data.journal(three_players(), kFirst);
+    bring_back_transcript(data, kFirst);
+    if (HasFatalFailure()) return;
+    auto fragments = *data.catalog->recordings(kFirst);
+    const auto lost = std::ranges::find(fragments, kAlso, &catalog::Recording::user);
+    lost->status = catalog::FileStatus::expired;
+    ASSERT_TRUE(data.catalog->upsert_recording(*lost));
+
+    EXPECT_TRUE(data.forget(kGone).complete());
+    EXPECT_EQ(transcript_of(data, kFirst), "(none)") << "it says of nobody that they said nothing";
+    const auto rows = *data.catalog->transcriptions(kFirst);
+    ASSERT_EQ(rows.size(), 2U);
+    for (auto row : rows) {
+        if (row.user == kAlso) {
+            EXPECT_EQ(row.status, catalog::TranscriptionStatus::done) << "it is no more to be heard";
+            EXPECT_NE(row.error, "");
+            continue;
+        }
+        EXPECT_EQ(row.status, catalog::TranscriptionStatus::waiting);
+        row.status = catalog::TranscriptionStatus::done;
+        ASSERT_TRUE(data.catalog->set_transcription(row, {{{}, {}, "ours"}}));
+    }
+    ASSERT_TRUE(make_transcript(data.tools(), kFirst));
+    EXPECT_NE(transcript_of(data, kFirst).find(": ours"), std::string::npos);
+    EXPECT_NE(transcript_of(data, kFirst).find("a transcript that is gone"), std::string::npos);
+}
+
+TEST(Forget, WhereTheMasterHasExpiredTheTranscriptIsStillWrittenAnew) {
+    const test::TempDir folder;
+    Data data(folder.path());
+    data.journal(three_players(), kFirst);
+    plant(data, kFirst);
+    if (HasFatalFailure()) return;
+    ASSERT_TRUE(data.store->remove(*store::Key::parse(master_key(kFirst))));
+    ASSERT_TRUE(data.catalog->set_master({.session = kFirst, .key = master_key(kFirst), .expired = true}));
+    const auto gone = data.forget(kGone);
+    ASSERT_EQ(gone.sessions.size(), 1U);
+    EXPECT_EQ(gone.sessions[0].master, MasterWithout::untouched);
+    EXPECT_FALSE(data.objects(kFirst).contains(master_key(kFirst)));
+    EXPECT_TRUE((*data.catalog->master(kFirst))->expired);
+    EXPECT_NE(transcript_of(data, kFirst).find("words of " + kStays.text()), std::string::npos);
+    EXPECT_EQ(transcript_of(data, kFirst).find("Gone"), std::string::npos);
 }
 
 TEST(Forget, WhoNeverSpokeIsForgottenToo) {
