@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "jobs/transcriber.h"
@@ -18,12 +19,13 @@ struct Desk {
     catalog::Catalog& catalog;
     const std::atomic<bool>& stop;
 
+    // `note` and `why` may be another program's words: links in them lose what makes them keys.
     /// Done, with these words; what follows from it is in the same transaction. `note`: why there are none.
-    Status done(catalog::Transcription row, const std::vector<catalog::Segment>& segments, std::string note = {});
+    Status done(catalog::Transcription row, const std::vector<catalog::Segment>& segments, std::string_view note = {});
     /// Given up, and logged.
-    Status fail(catalog::Transcription row, std::string why);
+    Status fail(catalog::Transcription row, std::string_view why);
     /// Tried again later, or given up when it was tried often enough.
-    Status put_off(catalog::Transcription row, const std::string& why);
+    Status put_off(catalog::Transcription row, std::string_view why);
 
     /// An object of the store as text. Nothing: there is none. Errors: damaged when it is larger than a transcript.
     Result<std::optional<std::string>> text_in_store(const store::Key& key);

@@ -32,6 +32,24 @@ Error usage(std::string message) {
     return {ErrorKind::usage, std::move(message)};
 }
 
+/// Words of another's program, which may hold a link to the fragment: what makes that a key ("?X-Amz-Signature=...")
+/// goes, because the words are logged, kept, and written into the transcript.
+std::string without_queries(std::string_view text) {
+    constexpr std::string_view kAfterLink = " \t\r\n\"'`<>";
+    std::string out;
+    while (!text.empty()) {
+        const auto word = text.substr(0, text.find_first_of(kAfterLink));
+        const auto query = std::min(word.find('?'), word.size());
+        const bool key = word.find('=', query) != std::string_view::npos;
+        out += key ? std::string(word.substr(0, query)) + "?..." : std::string(word);
+        text.remove_prefix(word.size());
+        const auto between = text.substr(0, text.find_first_not_of(kAfterLink));
+        out += between;
+        text.remove_prefix(between.size());
+    }
+    return out;
+}
+
 }  // namespace
 
 // ---- how a fragment's way ends
@@ -49,25 +67,25 @@ Status Desk::end(const catalog::Transcription& row, const std::vector<catalog::S
     return written;
 }
 
-Status Desk::done(catalog::Transcription row, const std::vector<catalog::Segment>& segments, std::string note) {
+Status Desk::done(catalog::Transcription row, const std::vector<catalog::Segment>& segments, std::string_view note) {
     row.status = catalog::TranscriptionStatus::done;
-    row.error = std::move(note);
+    row.error = without_queries(note);
     return end(row, segments);
 }
 
-Status Desk::fail(catalog::Transcription row, std::string why) {
-    log().error("{} is not transcribed: {}", row.file, why);
+Status Desk::fail(catalog::Transcription row, std::string_view why) {
     row.status = catalog::TranscriptionStatus::failed;
-    row.error = std::move(why);
+    row.error = without_queries(why);
+    log().error("{} is not transcribed: {}", row.file, row.error);
     return end(row, {});
 }
 
-Status Desk::put_off(catalog::Transcription row, const std::string& why) {
+Status Desk::put_off(catalog::Transcription row, std::string_view why) {
     if (row.attempts >= options.attempts) return fail(std::move(row), why);
-    log().warn("{} is not transcribed, attempt {}: {}", row.file, row.attempts, why);
+    row.error = without_queries(why);
+    log().warn("{} is not transcribed, attempt {}: {}", row.file, row.attempts, row.error);
     row.due = unix_now() +
               std::chrono::ceil<milliseconds>(backoff(options.backoff_first, options.backoff_most, row.attempts));
-    row.error = why;
     return catalog.set_transcription(row);
 }
 

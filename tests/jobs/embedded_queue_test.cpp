@@ -110,6 +110,13 @@ TEST_F(EmbeddedQueueTest, WhatFailsTooOftenIsGivenUpWithItsLastWords) {
     EXPECT_THAT(table_.jobs(), ElementsAre("transcript one")) << "the others' words are not lost for it";
 }
 
+TEST_F(EmbeddedQueueTest, OfALinkInItsLastWordsTheKeyIsKeptNowhere) {
+    EXPECT_THAT(
+        failure(
+            R"(echo 'GET "https://b/a.mp3?X-Amz-Date=1&X-Amz-Signature=beef" 403 <http://c?a=b> ok? a=b' >&2; exit 7)"),
+        "queue.command ended with code 7: GET \"https://b/a.mp3?...\" 403 <http://c?...> ok? a=b");
+}
+
 TEST_F(EmbeddedQueueTest, AGigabyteOfTranscriptIsOneClearErrorAtOnce) {
     EXPECT_THAT(failure("exec head -c 1000000000 /dev/zero"), HasSubstr("printed more than 16 MiB and was killed"));
     EXPECT_EQ(table_.row(key_).attempts, 1) << "it would not be smaller the next time";

@@ -178,6 +178,20 @@ TEST_F(RedisQueueTest, WhatFailedForGoodIsSaidAndATryByPeopleStillCounts) {
     EXPECT_THAT(words(), ElementsAre(kCiao));
 }
 
+TEST_F(RedisQueueTest, OfALinkInAWorkersWordsTheKeyIsKeptNowhere) {
+    const auto other = table_.fragment("one", 6, seconds(4), "more");
+    server_.start();
+    table_.start();
+    ASSERT_TRUE(becomes(TranscriptionStatus::queued));
+    ASSERT_TRUE(table_.becomes(other, TranscriptionStatus::queued));
+    end(kJob, "failedReason", "GET https://b/a.mp3?X-Amz-Signature=beef: 403", "failed", "failed");
+    complete(table_.row(other).job, R"({"status":"skipped","reason":"https://b/a.mp3?expires=1&mac=beef"})");
+    ASSERT_TRUE(becomes(TranscriptionStatus::failed));
+    ASSERT_TRUE(table_.becomes(other, TranscriptionStatus::done));
+    EXPECT_EQ(table_.row(key_).error, "the worker gave up: GET https://b/a.mp3?... 403");
+    EXPECT_EQ(table_.row(other).error, "skipped by the worker: https://b/a.mp3?...");
+}
+
 TEST_F(RedisQueueTest, TodaysWorkerKeepsTheText) {
     server_.start();
     table_.start();
