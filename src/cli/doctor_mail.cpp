@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "cli/doctor_checks.h"
+#include "cli/mail.h"
 #include "notify/smtp.h"
 
 namespace lestapenna::cli {
@@ -11,7 +12,6 @@ namespace lestapenna::cli {
 namespace {
 
 constexpr std::size_t kLongestReply = 300;
-constexpr milliseconds kNews = std::chrono::days(7);  // older ones are not tried any more
 
 /// "; 2 not sent yet, like that of session X to Y: 451 try later". Empty when none was refused or put off so far.
 Result<std::string> unsent(const Config& config) {

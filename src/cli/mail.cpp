@@ -20,7 +20,6 @@ using jobs::Done;
 constexpr milliseconds kTriedFor = std::chrono::hours(24);
 constexpr milliseconds kFirstWait = std::chrono::minutes(1);  // what makes a server say "later" has passed by then
 constexpr milliseconds kLongestWait = std::chrono::minutes(15);
-constexpr milliseconds kNews = std::chrono::days(7);
 
 milliseconds wait_after(int attempts) {
     milliseconds wait = kFirstWait;
@@ -49,6 +48,10 @@ Result<std::optional<catalog::Session>> to_report(const catalog::Catalog& catalo
     return std::optional(std::move(*session));
 }
 
+bool is_news(const catalog::Session& session, UnixTime now) {
+    return session.end && *session.end >= now - kNews;
+}
+
 std::vector<notify::Recipient> recipients_of(const Config& config, const catalog::Session& session) {
     const auto guild = GuildId::parse(session.guild_id.value_or(""));
     return guild ? notify::recipients(config, *guild) : std::vector<notify::Recipient>();
@@ -56,8 +59,9 @@ std::vector<notify::Recipient> recipients_of(const Config& config, const catalog
 
 }  // namespace
 
-std::vector<catalog::NewJob> mail_jobs(const Config& config, const catalog::Session& session) {
+std::vector<catalog::NewJob> mail_jobs(const Config& config, const catalog::Session& session, UnixTime now) {
     std::vector<catalog::NewJob> all;
+    if (!is_news(session, now)) return all;
     const auto addressed = recipients_of(config, session);
     all.reserve(addressed.size());
     for (const auto& recipient : addressed) {
@@ -75,7 +79,7 @@ Status try_mails_again(catalog::Catalog& catalog, UnixTime now) {
         if (!subject) continue;
         const auto session = to_report(catalog, subject->first);
         if (!session) return session.error();
-        if (!*session || *(*session)->end < now - kNews) continue;
+        if (!*session || !is_news(**session, now)) continue;
         if (auto added = catalog.add_job(workflows::mail_job(subject->first, subject->second)); !added) return added;
     }
     return Ok{};

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "base/time.h"
 #include "catalog/catalog.h"
 #include "jobs/runner.h"
 #include "notify/smtp.h"
@@ -25,16 +26,21 @@
 
 namespace lestapenna::cli {
 
-/// A job for each address that gets the report of a session of this guild.
-std::vector<catalog::NewJob> mail_jobs(const Config& config, const catalog::Session& session);
+/// A report is news for so long after its session's end. Evenings that come back later (a catalog that was lost, a
+/// bucket of years) are mailed to nobody, and what was given up is not tried again.
+inline constexpr milliseconds kNews = std::chrono::days(7);
+
+/// A job for each address that gets the report of a session of this guild, while that is news.
+std::vector<catalog::NewJob> mail_jobs(const Config& config, const catalog::Session& session, UnixTime now);
 
 class Mailer {
   public:
     /// Links as the bot gives them; both outlive it.
     Mailer(const Config& config, notify::Server server, const store::Links& links);
 
-    /// The handler of workflows::kMailJob. Tried again for a day, as the reply says (1 min, doubled up to 15 min);
-    /// errors: usage, when that is over or the server refuses it for good.
+    /// The handler of workflows::kMailJob. What the server puts off, or does not answer, is tried again for a day
+    /// (after 1 min, doubled up to 15 min). Errors: usage, when that is over or the server refuses it for good; of
+    /// catalog and store as they come, which the runner tries again as it does for every job.
     Result<jobs::Done> send(const catalog::Job& job, const workflows::Tools& tools, const std::atomic<bool>& stop);
     /// What came of all attempts since the start.
     [[nodiscard]] std::vector<Metric> metrics() const;
@@ -55,8 +61,8 @@ class Mailer {
     std::set<std::string> message_ids_;  ///< of what was sent; guarded by mutex_
 };
 
-/// Mails that were given up are tried once more, for people who have mended [mail] and started anew; of sessions of
-/// the last week, later it is no news. Before the runner starts.
+/// Mails that were given up are tried once more while they are news, for people who have mended [mail] and started
+/// anew. Before the runner starts.
 Status try_mails_again(catalog::Catalog& catalog, UnixTime now);
 
 }  // namespace lestapenna::cli

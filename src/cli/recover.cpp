@@ -31,7 +31,7 @@ Result<Exit> recover(const workflows::Tools& tools, journal::Committer& committe
     // An import has no table that waits for it.
     if (before->status != SessionStatus::complete && after->guild_id) {
         if (auto told = tools.catalog.add_job(workflows::report_job(id)); !told) return told.error();
-        for (const auto& mail : mail_jobs(tools.config, *after)) {
+        for (const auto& mail : mail_jobs(tools.config, *after, unix_now())) {
             if (auto added = tools.catalog.add_job(mail); !added) return added.error();
         }
     }

@@ -85,7 +85,7 @@ Result<Done> then_report(const Config& config, const catalog::Catalog& catalog, 
     if (!session) return session.error();
     Done done{{workflows::transcript_job(id)}, {}};
     if (session->guild_id) done.then.push_back(workflows::report_job(id));
-    std::ranges::move(mail_jobs(config, *session), std::back_inserter(done.then));
+    std::ranges::move(mail_jobs(config, *session, unix_now()), std::back_inserter(done.then));
     return done;
 }
 

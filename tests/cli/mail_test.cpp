@@ -21,6 +21,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::SizeIs;
 using Json = nlohmann::json;
 
 const SessionId kSession = *SessionId::parse("01KXB2V6Q4ZJ9W0000007F3K2A");
@@ -171,10 +172,10 @@ TEST_F(MailTest, TheOperatorsCopyHasNoLinksUnlessWanted) {
 
 TEST_F(MailTest, JobsAreForTheTableAndTheOperator) {
     const auto subjects = [this](const char* guild) {
-        catalog::Session session{.id = kSession};
+        catalog::Session session{.id = kSession, .end = kStart};
         if (guild != nullptr) session.guild_id = guild;
         std::vector<std::string> all;
-        for (const auto& job : mail_jobs(config, session)) {
+        for (const auto& job : mail_jobs(config, session, kStart)) {
             EXPECT_EQ(job.name, workflows::kMailJob);
             EXPECT_FALSE(job.session) << "a silent server must not hold up the session's other jobs";
             all.push_back(job.subject);
@@ -186,6 +187,12 @@ TEST_F(MailTest, JobsAreForTheTableAndTheOperator) {
     EXPECT_THAT(subjects(nullptr), IsEmpty()) << "an import";
     config.mail.smtp_url = Secret();
     EXPECT_THAT(subjects("77"), IsEmpty());
+}
+
+TEST_F(MailTest, OldEveningsThatComeBackAreNoNews) {
+    const catalog::Session session{.id = kSession, .guild_id = "77", .end = kStart};
+    EXPECT_THAT(mail_jobs(config, session, kStart + kNews), SizeIs(2));
+    EXPECT_THAT(mail_jobs(config, session, kStart + kNews + 1ms), IsEmpty()) << "years of a bucket that was scanned";
 }
 
 TEST_F(MailTest, AnotherGuildsAddressGetsNothingEvenWithAJob) {
