@@ -15,6 +15,7 @@
 
 #include "base/free.h"
 #include "base/text.h"
+#include "jobs/dial.h"
 #include "net/tls.h"
 
 namespace lestapenna::jobs {
@@ -22,8 +23,7 @@ namespace lestapenna::jobs {
 namespace {
 
 constexpr std::string_view kScheme = "redis://";
-constexpr timeval kConnect{5, 0};
-constexpr milliseconds kLook{100};  ///< so often a wait looks at `stop`
+constexpr milliseconds kConnect{5'000};  ///< for each address
 
 Error usage(std::string message) {
     return {ErrorKind::usage, std::move(message)};
@@ -158,18 +158,19 @@ std::string RedisPlace::name() const {
     return "Redis at " + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-void Redis::Close::operator()(redisContext* context) const noexcept {
-    redisFree(context);
+void Redis::Close::operator()(redisReader* reader) const noexcept {
+    redisReaderFree(reader);
 }
 
 Result<Redis> Redis::connect(const RedisPlace& place, const std::atomic<bool>& stop) {
-    std::unique_ptr<redisContext, Close> context(redisConnectWithTimeout(place.host.c_str(), place.port, kConnect));
-    if (!context) return Error{ErrorKind::failed, "there is no memory for a connection to Redis"};
-    if (context->err != 0) {
-        return Error{ErrorKind::failed, "no connection to " + place.name() + ": " + one_line(context->errstr)};
+    auto socket = dial(place.host, place.port, kConnect, stop);
+    if (!socket && socket.error().kind == ErrorKind::interrupted) return socket.error();
+    if (!socket) {
+        return Error{ErrorKind::failed, "no connection to " + place.name() + ": " + socket.error().message};
     }
-    static_cast<void>(redisEnableKeepAlive(context.get()));  // a dead peer is found later without it
-    Redis redis(std::move(context), place.name(), stop);
+    std::unique_ptr<redisReader, Close> reader(redisReaderCreate());
+    if (!reader) return Error{ErrorKind::failed, "there is no memory for a connection to Redis"};
+    Redis redis(std::move(*socket), std::move(reader), place.name(), stop);
     if (auto known = redis.introduce(place); !known) return known.error();
     return redis;
 }
@@ -225,23 +226,17 @@ Result<std::vector<Reply>> Redis::run_all(std::span<const RedisCommand> commands
     return replies;
 }
 
-/// Waits until the socket can be written to, or read from.
-Status Redis::ready(short events, BootTime deadline) {
-    for (;;) {
-        if (stop_->load(std::memory_order_relaxed)) return Error{ErrorKind::interrupted, "stopped"};
-        pollfd socket{context_->fd, events, 0};
-        const int count = ::poll(&socket, 1, static_cast<int>(kLook.count()));
-        if (count > 0) return Ok{};
-        if (count < 0 && errno != EINTR) {
-            return Error{ErrorKind::failed, name_ + ": " + std::generic_category().message(errno)};
-        }
-        if (BootClock::now() >= deadline) return Error{ErrorKind::failed, name_ + " does not answer"};
-    }
+Status Redis::wait(short events, BootTime deadline) {
+    const auto can = ready(socket_, events, deadline, *stop_);
+    if (can && *can) return Ok{};
+    if (can) return Error{ErrorKind::failed, name_ + " does not answer"};
+    if (can.error().kind == ErrorKind::interrupted) return can.error();
+    return Error{ErrorKind::failed, name_ + ": " + can.error().message};
 }
 
 Status Redis::send(std::string_view bytes, milliseconds patience) {
     while (!bytes.empty()) {
-        const ssize_t sent = ::send(context_->fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             bytes.remove_prefix(static_cast<std::size_t>(sent));
             continue;
@@ -251,7 +246,7 @@ Status Redis::send(std::string_view bytes, milliseconds patience) {
             return Error{ErrorKind::failed,
                          "the connection to " + name_ + " broke: " + std::generic_category().message(errno)};
         }
-        if (auto can = ready(POLLOUT, BootClock::now() + patience); !can) return can;
+        if (auto can = wait(POLLOUT, BootClock::now() + patience); !can) return can;
     }
     return Ok{};
 }
@@ -261,15 +256,15 @@ Result<Reply> Redis::receive(milliseconds patience) {
     std::array<char, 16384> piece{};
     for (;;) {
         void* raw = nullptr;
-        if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) {
+        if (redisReaderGetReply(reader_.get(), &raw) != REDIS_OK) {
             return Error{ErrorKind::failed, "what answers as " + name_ + " is no Redis"};
         }
         if (raw != nullptr) {
             const std::unique_ptr<void, Free<freeReplyObject>> owned(raw);
             return value_of(*static_cast<const redisReply*>(raw));
         }
-        if (auto can = ready(POLLIN, BootClock::now() + patience); !can) return can.error();
-        const ssize_t got = ::recv(context_->fd, piece.data(), piece.size(), MSG_DONTWAIT);
+        if (auto can = wait(POLLIN, BootClock::now() + patience); !can) return can.error();
+        const ssize_t got = ::recv(socket_.get(), piece.data(), piece.size(), MSG_DONTWAIT);
         if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (got <= 0) {
             return Error{ErrorKind::failed,
@@ -281,7 +276,7 @@ Result<Reply> Redis::receive(milliseconds patience) {
             return Error{ErrorKind::failed,
                          name_ + " answers with more than " + std::to_string(kMostAnswerBytes >> 20) + " MiB"};
         }
-        if (redisReaderFeed(context_->reader, piece.data(), static_cast<std::size_t>(got)) != REDIS_OK) {
+        if (redisReaderFeed(reader_.get(), piece.data(), static_cast<std::size_t>(got)) != REDIS_OK) {
             return Error{ErrorKind::failed, "there is no memory for an answer of Redis"};
         }
     }

@@ -1,5 +1,6 @@
 // A connection to Redis: commands there, answers back, in order. Over hiredis, of which only the protocol is used; the
-// socket is polled here, so that nothing waits for longer than it may, nor for a byte once it is to stop.
+// socket is our own, so that nothing waits for longer than it may, nor for a name, a connection or a byte once it is to
+// stop.
 //
 // Arguments are binary-safe. An answer of more than kMostAnswerBytes is refused, whatever its length claims.
 // Thread: one at a time; every call blocks, so never on the network's loop. After an error that is not a refusal the
@@ -13,13 +14,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/config.h"
+#include "base/files.h"
 #include "base/result.h"
 #include "base/time.h"
 
-struct redisContext;
+struct redisReader;
 
 namespace lestapenna::jobs {
 
@@ -69,16 +72,17 @@ class Redis {
 
   private:
     struct Close {
-        void operator()(redisContext* context) const noexcept;
+        void operator()(redisReader* reader) const noexcept;
     };
-    Redis(std::unique_ptr<redisContext, Close> context, std::string name, const std::atomic<bool>& stop)
-        : context_(std::move(context)), name_(std::move(name)), stop_(&stop) {}
+    Redis(Fd socket, std::unique_ptr<redisReader, Close> reader, std::string name, const std::atomic<bool>& stop)
+        : socket_(std::move(socket)), reader_(std::move(reader)), name_(std::move(name)), stop_(&stop) {}
     Status introduce(const RedisPlace& place);
-    Status ready(short events, BootTime deadline);
+    Status wait(short events, BootTime deadline);
     Status send(std::string_view bytes, milliseconds patience);
     Result<Reply> receive(milliseconds patience);
 
-    std::unique_ptr<redisContext, Close> context_;
+    Fd socket_;
+    std::unique_ptr<redisReader, Close> reader_;
     std::string name_;
     const std::atomic<bool>* stop_;
 };
