@@ -176,12 +176,8 @@ Result<Redis> Redis::connect(const RedisPlace& place, const std::atomic<bool>& s
 }
 
 Status Redis::introduce(const RedisPlace& place) {
+    if (auto known = authenticate(place); !known) return known;
     std::vector<RedisCommand> commands;
-    if (!place.password.empty()) {
-        RedisCommand& auth = commands.emplace_back(RedisCommand{"AUTH"});
-        if (!place.user.empty()) auth.push_back(place.user);
-        auth.push_back(place.password.reveal());
-    }
     if (place.database != 0) commands.push_back({"SELECT", std::to_string(place.database)});
     commands.push_back({"PING"});
     const auto answers = ask_all(commands);
@@ -189,6 +185,23 @@ Status Redis::introduce(const RedisPlace& place) {
     const Reply& last = answers->back();
     if (last.kind == Reply::Kind::text && last.text == "PONG") return Ok{};
     return Error{ErrorKind::failed, "what answers as " + name_ + " is no Redis"};
+}
+
+Status Redis::authenticate(const RedisPlace& place) {
+    if (place.password.empty()) return Ok{};
+    RedisCommand auth{"AUTH"};
+    if (!place.user.empty()) auth.push_back(place.user);
+    auth.push_back(place.password.reveal());
+    const auto reply = run(auth);
+    if (!reply) return reply.error();
+    if (reply->kind != Reply::Kind::refused) return Ok{};
+    for (const char* known : {"WRONGPASS", "NOAUTH", "ERR invalid password"}) {
+        if (reply->text.starts_with(known)) return refused(*reply);
+    }
+    // Not its own words: "unknown command 'AUTH', with args beginning with: ..." goes on with the password.
+    return Error{ErrorKind::failed, name_ +
+                                        " refuses AUTH: it has no password, does not know that command, or takes "
+                                        "nobody now; redis-cli says which"};
 }
 
 Result<Reply> Redis::run(const RedisCommand& command, milliseconds patience) {

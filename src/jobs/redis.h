@@ -77,6 +77,7 @@ class Redis {
     Redis(Fd socket, std::unique_ptr<redisReader, Close> reader, std::string name, const std::atomic<bool>& stop)
         : socket_(std::move(socket)), reader_(std::move(reader)), name_(std::move(name)), stop_(&stop) {}
     Status introduce(const RedisPlace& place);
+    Status authenticate(const RedisPlace& place);
     Status wait(short events, BootTime deadline);
     Status send(std::string_view bytes, milliseconds patience);
     Result<Reply> receive(milliseconds patience);

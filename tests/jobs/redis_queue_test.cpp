@@ -212,6 +212,7 @@ TEST_F(RedisQueueTest, ATranscriptBesideTheFragmentIsTaken) {
     complete(kJob, R"({"status":"transcribed","segmentsCount":1})");
     ASSERT_TRUE(becomes(TranscriptionStatus::done));
     EXPECT_THAT(words(), ElementsAre(kCiao));
+    EXPECT_FALSE(std::filesystem::exists(table_.config.data.dir / "cache" / ".transcribe")) << "nothing stays";
 }
 
 TEST_F(RedisQueueTest, AnEndlessTranscriptIsOneClearError) {
@@ -285,6 +286,16 @@ TEST_F(RedisQueueTest, WhatIsNoQueueIsSaidInOneSentence) {
     EXPECT_EQ(trouble("redis://:a%2Fb%40c%25@" + at), "");
     server_.stop();
     EXPECT_THAT(trouble("redis://" + at), AllOf(HasSubstr("no connection to Redis at"), HasSubstr("refused")));
+}
+
+TEST_F(RedisQueueTest, WhatItSaysOfAPasswordThatItDoesNotWantIsNotRepeated) {
+    const auto at = "127.0.0.1:" + std::to_string(server_.port);
+    server_.start();
+    EXPECT_THAT(trouble("redis://:hunter2@" + at), AllOf(HasSubstr("refuses AUTH"), Not(HasSubstr("hunter2"))));
+    server_.stop();
+    server_.start({"--rename-command", "AUTH", ""});
+    EXPECT_THAT(trouble("redis://me:hunter2@" + at),
+                AllOf(HasSubstr("refuses AUTH"), Not(HasSubstr("hunter2")), Not(HasSubstr("'me'"))));
 }
 
 TEST_F(RedisQueueTest, DataOfTheWrongTypeHoldsUpAndCountsForNone) {
