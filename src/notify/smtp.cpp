@@ -108,6 +108,7 @@ Exchange::Exchange(const Server& server, const std::atomic<bool>* stop) : server
         set(easy, CURLOPT_PASSWORD, server_.password_.reveal().c_str());
     }
     set(easy, CURLOPT_NOSIGNAL, 1L);
+    set(easy, CURLOPT_QUICK_EXIT, 1L);  // who is stopped does not wait for a name lookup: up to 40 s
     set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(server_.patience.connect.count()));
     set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(server_.patience.total.count()));
     // Its goodbye comes while the connection is closed, which the two limits above do not hold for: libcurl waits two

@@ -1,6 +1,7 @@
 // Our client against a real mail server, as it should be and as servers are.
 #include "notify/smtp.h"
 
+#include <future>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "hanging_names.h"
 #include "mail_server.h"
 
 namespace lestapenna::notify {
@@ -373,6 +375,20 @@ TEST_F(Smtp, PortsAreTheCustomaryOnes) {
     EXPECT_EQ(open(with).place(), "mail.example.org:465");
     with.mail.smtp_url = Secret("smtp://[::1]:2525");
     EXPECT_EQ(open(with).place(), "[::1]:2525");
+}
+
+TEST_F(Smtp, StopWaitsForNoNameLookup) {
+    auto away = config("smtp", "mail.example.org");
+    away.mail.allow_plaintext = true;
+    const auto server = open(away);
+    std::atomic<bool> stop{false};
+    std::future<Reply> sent;
+    const test::HangingNames hanging;
+    sent = std::async(std::launch::async, [&] { return server.send(report(), stop); });
+    ASSERT_TRUE(hanging.is_asked());
+    stop = true;
+    ASSERT_EQ(sent.wait_for(30s), std::future_status::ready) << "libcurl waits for its resolver";
+    EXPECT_EQ(sent.get().verdict, Verdict::interrupted);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 
 #include "base/files.h"
 #include "fault_proxy.h"
+#include "hanging_names.h"
 #include "net/http.h"
 #include "store/s3.h"
 #include "support.h"
@@ -318,6 +319,20 @@ TEST_F(S3Faults, WhoWaitsForAServerThatHangsIsSentHome) {
     EXPECT_EQ(store->find(key_).error().kind, ErrorKind::interrupted);
     EXPECT_LT(BootClock::now() - before, seconds(15)) << "not the 20 s and more of who is patient";
     EXPECT_EQ(line.most_uploads(), 4U) << "capture's network comes first";
+}
+
+TEST_F(S3Faults, StopWaitsForNoNameLookup) {
+    FaultServer server([](const Asked&, int) { return std::string(); });
+    auto config = server.config();
+    config.store.endpoint = "https://storage.example.org";
+    const auto store = open(config);
+    std::future<Result<std::optional<ObjectInfo>>> found;
+    const test::HangingNames hanging;
+    found = std::async(std::launch::async, [&] { return store->find(key_); });
+    ASSERT_TRUE(hanging.is_asked());
+    store->stop();
+    ASSERT_EQ(found.wait_for(seconds(30)), std::future_status::ready) << "libcurl waits for its resolver";
+    EXPECT_EQ(found.get().error().kind, ErrorKind::interrupted);
 }
 
 TEST_F(S3Faults, NobodyThereAndNoTls) {
