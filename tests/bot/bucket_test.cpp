@@ -83,7 +83,7 @@ class Bucket : public TableTest {
         EXPECT_EQ(fetch(admin("/livez")).status, 200);
         EXPECT_EQ(fetch(admin("/metrics")).status, 200);
         const auto typed = BootClock::now();
-        EXPECT_THAT(type(masters_[kSecond], "$stato", stage(kSecond).text), HasSubstr("Player"));
+        EXPECT_THAT(type(masters_[kSecond], "$stato", stage(kSecond).text), HasSubstr("Sessione"));
         EXPECT_THAT(type(masters_[kFirst], "$sessioni", stage(kFirst).text), HasSubstr("$scarica"));
         EXPECT_LT(BootClock::now() - typed, seconds(15));
     }
