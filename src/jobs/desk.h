@@ -28,9 +28,12 @@ struct Desk {
     Status put_off(catalog::Transcription row, std::string_view why);
 
     /// An object of the store as text. Nothing: there is none. Errors: damaged when it is larger than a transcript.
-    Result<std::optional<std::string>> text_in_store(const store::Key& key);
-    /// {data}/cache/.transcribe, where one fragment at a time is worked on; empty. (No session is called like that.)
-    Result<std::filesystem::path> scratch();
+    /// `user`: whose words it has. Nothing of it stays on this machine.
+    Result<std::optional<std::string>> text_in_store(const store::Key& key, UserId user);
+    /// {data}/cache/.transcribe/{user}, empty: where one fragment at a time is worked on, under the name of who speaks
+    /// in it, so that what a kill leaves goes with them (workflows/forget.h). (No session is called .transcribe.) It is
+    /// there alone: who is done removes its parent.
+    Result<std::filesystem::path> scratch(UserId user);
 
   private:
     Status end(const catalog::Transcription& row, const std::vector<catalog::Segment>& segments);

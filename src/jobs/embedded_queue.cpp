@@ -84,7 +84,7 @@ Result<bool> EmbeddedQueue::round() {
     Transcription& row = rows->front();
     const auto key = store::Key::parse(row.file);
     if (!key) return over(desk_.fail(row, "its name is no key of a store"));
-    const auto folder = desk_.scratch();
+    const auto folder = desk_.scratch(row.user);
     if (!folder) return folder.error();
     const auto file = *folder / key->filename();
     const auto got = desk_.tools.store.get(*key, file);
@@ -97,7 +97,7 @@ Result<bool> EmbeddedQueue::round() {
     if (auto begun = desk_.catalog.set_transcription(row); !begun) return begun.error();
     const auto segments = transcribe(row, file);
     std::error_code ignored;
-    fs::remove_all(*folder, ignored);
+    fs::remove_all(folder->parent_path(), ignored);
     const auto ended = [&]() -> Status {
         if (segments) return desk_.done(row, *segments);
         switch (segments.error().kind) {

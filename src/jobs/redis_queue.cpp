@@ -10,7 +10,6 @@
 // A transcript comes back as what the worker returned, or as an object beside the fragment: its key with .json, .srt or
 // .txt instead of .mp3.
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -34,7 +33,6 @@ constexpr const char* kJobName = "transcribe-job";
 constexpr std::size_t kAtOnce = 100;        ///< commands in one go
 constexpr std::size_t kMostRows = 100'000;  ///< that are asked about: years of tables
 constexpr std::uint64_t kMostReasonBytes = 1 << 16;
-constexpr std::array kEndings{".json", ".srt", ".txt"};
 
 std::string file_name(const std::string& key) {
     return key.substr(key.rfind('/') + 1);
@@ -255,11 +253,8 @@ Status RedisQueue::settle_gone(const Transcription& row) {
 
 /// What a worker put into the store; nothing: nothing.
 Result<std::optional<Segments>> RedisQueue::beside(const Transcription& row) {
-    const auto base = row.file.substr(0, row.file.rfind('.'));
-    for (const char* ending : kEndings) {
-        const auto key = store::Key::parse(base + ending);
-        if (!key) continue;
-        const auto text = desk_.text_in_store(*key);
+    for (const store::Key& key : store::words_beside(row.file)) {
+        const auto text = desk_.text_in_store(key, row.user);
         if (!text) return text.error();
         if (!*text) continue;
         auto segments = read_transcript(**text);

@@ -89,15 +89,16 @@ Status Desk::put_off(catalog::Transcription row, std::string_view why) {
     return catalog.set_transcription(row);
 }
 
-Result<std::filesystem::path> Desk::scratch() {
-    auto folder = std::filesystem::absolute(tools.config.data.dir) / "cache" / ".transcribe";
+Result<std::filesystem::path> Desk::scratch(UserId user) {
+    const auto root = std::filesystem::absolute(tools.config.data.dir) / "cache" / ".transcribe";
     std::error_code ignored;  // what stays of another is not in the way
-    std::filesystem::remove_all(folder, ignored);
+    std::filesystem::remove_all(root, ignored);
+    auto folder = root / user.text();
     if (auto made = make_folders(folder); !made) return made.error();
     return folder;
 }
 
-Result<std::optional<std::string>> Desk::text_in_store(const store::Key& key) {
+Result<std::optional<std::string>> Desk::text_in_store(const store::Key& key, UserId user) {
     const auto found = tools.store.find(key);
     if (!found) return found.error();
     if (!*found) return std::optional<std::string>{};
@@ -105,11 +106,13 @@ Result<std::optional<std::string>> Desk::text_in_store(const store::Key& key) {
         return Error{ErrorKind::damaged, key.text() + " is larger than the " +
                                              std::to_string(kMostTranscriptBytes >> 20) + " MiB of any transcript"};
     }
-    const auto folder = scratch();
+    const auto folder = scratch(user);
     if (!folder) return folder.error();
     const auto file = *folder / "transcript";
-    if (auto got = tools.store.get(key, file); !got) return got.error();
-    auto text = read_text_file(file, kMostTranscriptBytes);
+    const auto got = tools.store.get(key, file);
+    auto text = got ? read_text_file(file, kMostTranscriptBytes) : Result<std::string>(got.error());
+    std::error_code ignored;
+    std::filesystem::remove_all(folder->parent_path(), ignored);
     if (!text) return text.error();
     return std::optional(std::move(*text));
 }

@@ -133,6 +133,16 @@ std::optional<TierKey> parse_tier_key(std::string_view text) {
     return parts;
 }
 
+std::vector<Key> words_beside(std::string_view fragment) {
+    const std::string base(fragment.substr(0, fragment.rfind('.')));
+    std::vector<Key> keys;
+    keys.reserve(3);
+    for (const char* const ending : {".json", ".srt", ".txt"}) {
+        if (auto key = Key::parse(base + ending)) keys.push_back(std::move(*key));
+    }
+    return keys;
+}
+
 std::string session_prefix(const SessionId& session) {
     return std::string(kRoot) + session.text() + "/";
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
@@ -77,6 +78,10 @@ using TierKey = std::variant<ChunkKey, FragmentKey, MasterKey, ManifestKey, Tran
 Key key(const TierKey& parts);
 /// The only inverse: parts whose key() is exactly `text`; nothing for any other name, such as one with leading zeros.
 std::optional<TierKey> parse_tier_key(std::string_view text);
+
+/// The words of a fragment, which a transcription worker may put beside it: its key with .json, .srt or .txt in place
+/// of the ending, the best first.
+std::vector<Key> words_beside(std::string_view fragment);
 
 /// recordings/{session}/, to list all of a session.
 std::string session_prefix(const SessionId& session);

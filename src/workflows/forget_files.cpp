@@ -23,6 +23,12 @@ namespace fs = std::filesystem;
 constexpr seconds kStillWritten{600};
 constexpr std::size_t kLargestDraft = std::size_t{64} << 20;
 
+/// Of a file of ours, or of the words that a transcription worker has put beside a fragment.
+std::optional<store::TierKey> parts_of(std::string_view key) {
+    auto parts = store::parse_tier_key(key);
+    return parts ? parts : store::parse_tier_key(std::string(key.substr(0, key.rfind('.'))) + ".mp3");
+}
+
 const UserId* user_of(const store::TierKey& parts) {
     if (const auto* const chunk = std::get_if<store::ChunkKey>(&parts)) return &chunk->user;
     if (const auto* const fragment = std::get_if<store::FragmentKey>(&parts)) return &fragment->user;
@@ -42,6 +48,10 @@ Result<std::set<std::string>> catalogued(const catalog::Catalog& catalog, const 
     const auto fragments = catalog.recordings(id);
     if (!fragments) return fragments.error();
     add_keys(*fragments, user, keys);
+    for (const auto& fragment : *fragments) {
+        if (fragment.user != user) continue;
+        for (const store::Key& words : store::words_beside(fragment.key)) keys.insert(words.text());
+    }
     const auto chunks = catalog.chunks(id);
     if (!chunks) return chunks.error();
     add_keys(*chunks, user, keys);
@@ -72,7 +82,7 @@ Result<Belongings> Belongings::find(const Tools& tools, UserId user) {
     if (!objects) return objects.error();
     Belongings found;
     for (const store::ObjectInfo& object : *objects) {
-        const auto parts = store::parse_tier_key(object.key.text());
+        const auto parts = parts_of(object.key.text());
         if (!parts) continue;
         const auto& id = std::visit([](const auto& key) -> const SessionId& { return key.session; }, *parts);
         found.sessions_.insert(id);
@@ -199,7 +209,8 @@ void remove_drafts(const Tools& tools, UserId user) {
         const auto text = read_text_file(file, kLargestDraft);
         return text && names(*text, id);
     });
-    remove_files(cache / ".transcribe", [&](const fs::path& file) { return names(file.filename().native(), id); });
+    std::error_code ignored;
+    fs::remove_all(cache / ".transcribe" / id, ignored);  // jobs/desk.h
 }
 
 }  // namespace lestapenna::workflows

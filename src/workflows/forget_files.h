@@ -9,7 +9,7 @@
 
 namespace lestapenna::workflows {
 
-/// A person's chunks and fragments in the store.
+/// A person's chunks and fragments in the store, and the words beside these.
 class Belongings {
   public:
     Belongings() = default;

@@ -163,6 +163,10 @@ Status remove_objects(const Tools& tools, const std::vector<Removal>& removals) 
             const auto key = store::Key::parse(name);
             if (!key) continue;
             if (auto removed = tools.store.remove(*key); !removed) return removed;
+            if (removal.tier != Tier::fragments) continue;
+            for (const store::Key& words : store::words_beside(name)) {
+                if (auto removed = tools.store.remove(words); !removed) return removed;
+            }
         }
     }
     return Ok{};

@@ -63,6 +63,14 @@ TEST(Keys, NothingElseIsATierKey) {
     }
 }
 
+TEST(Keys, WordsStandBesideTheirFragment) {
+    std::vector<std::string> keys;
+    for (const Key& key : words_beside("recordings/one/full/FULL-5-17.mp3")) keys.push_back(key.text());
+    EXPECT_EQ(keys, (std::vector<std::string>{"recordings/one/full/FULL-5-17.json", "recordings/one/full/FULL-5-17.srt",
+                                              "recordings/one/full/FULL-5-17.txt"}));
+    EXPECT_TRUE(words_beside("../x.mp3").empty());
+}
+
 TEST(Keys, NoKeyLeavesItsFolder) {
     for (const auto* text : {"", "/", "/x", "x/", "x//y", "..", "../x", "x/../y", "x/..", ".", "x/./y", ".hidden",
                              "x/.tmp-abc", "x y", "x\\y", "x\n", "x%2e", "é"}) {

@@ -35,6 +35,9 @@ TEST(RetentionOnS3, RemovesFromTheBucketWhatHasLivedItsTime) {
         ASSERT_TRUE(finished.ok()) << finished.error().message;
     }
     ASSERT_EQ(store.list("")->size(), 4U + 2U + 1U + 1U) << "chunks, fragments, master, manifest";
+    const auto words = folder / "words.txt";
+    ASSERT_TRUE(write_file(words, std::string_view("what was said")));
+    ASSERT_TRUE(store.put(words, store::words_beside((*catalog.recordings(id))[0].key).front()).ok());
 
     // A fragment of another length, as if somebody had meddled: what it superseded stays.
     const auto fragment = *store::Key::parse((*catalog.recordings(id))[0].key);
@@ -50,7 +53,7 @@ TEST(RetentionOnS3, RemovesFromTheBucketWhatHasLivedItsTime) {
     EXPECT_EQ(report->removals[0].keys.size(), 2U);
     ASSERT_EQ(report->kept.size(), 1U);
     EXPECT_NE(report->kept[0].why.find(fragment.text()), std::string::npos) << report->kept[0].why;
-    EXPECT_EQ(store.list("")->size(), 6U);
+    EXPECT_EQ(store.list("")->size(), 6U + 1U);
 
     ASSERT_TRUE(store.put(whole, fragment).ok());
     store.finds = store.removes = store.lists = 0;
@@ -59,7 +62,7 @@ TEST(RetentionOnS3, RemovesFromTheBucketWhatHasLivedItsTime) {
         report = sweep(tools, late);
         ASSERT_TRUE(report.ok() && !report->doubt && report->failures.empty());
     }
-    EXPECT_EQ(store.removes, 2 + 2);
+    EXPECT_EQ(store.removes, 2 + 2 * (1 + 3)) << "of a fragment the words beside it, too";
     EXPECT_EQ(store.finds, (1 + 1) + 3 + (1 + 1)) << "what is needed, and the manifest where it changes";
     EXPECT_EQ(store.lists, 0);
     EXPECT_EQ(store.list("")->size(), 2U) << "master and manifest";
