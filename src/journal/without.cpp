@@ -51,19 +51,24 @@ Result<Owners> owners_of(const fs::path& folder) {
     return owners;
 }
 
-/// Are these bytes anywhere in a segment of the folder, trusted or not?
-Result<bool> holds(const fs::path& folder, std::string_view bytes) {
+/// Is either of these anywhere in a segment of the folder, in bytes that can be trusted or not?
+Result<bool> holds(const fs::path& folder, std::string_view binary, std::string_view decimal) {
     const auto files = list_segments(folder);
     if (!files) return files.error();
-    const std::boyer_moore_horspool_searcher wanted(bytes.begin(), bytes.end());
+    const std::boyer_moore_horspool_searcher as_binary(binary.begin(), binary.end());
+    const std::boyer_moore_horspool_searcher as_decimal(decimal.begin(), decimal.end());
+    const std::size_t longest = std::max(binary.size(), decimal.size());
     std::vector<std::uint8_t> piece(1U << 20);
     for (const SegmentFile& file : *files) {
         FileSource source(file.path);
         // Pieces overlap by what could begin in one and end in the next.
-        for (std::uint64_t at = 0;; at += piece.size() - bytes.size()) {
+        for (std::uint64_t at = 0;; at += piece.size() - longest) {
             const std::size_t got = source.read(at, piece);
             const std::string_view text(reinterpret_cast<const char*>(piece.data()), got);
-            if (std::search(text.begin(), text.end(), wanted) != text.end()) return true;
+            const auto has = [&](const auto& wanted) {
+                return std::search(text.begin(), text.end(), wanted) != text.end();
+            };
+            if (has(as_binary) || has(as_decimal)) return true;
             if (got < piece.size()) break;
         }
     }
@@ -75,8 +80,7 @@ Result<bool> holds(const fs::path& folder, std::string_view bytes) {
 Result<bool> names(const fs::path& folder, UserId user) {
     std::array<char, sizeof user.value> id{};  // little-endian
     for (std::size_t i = 0; i < id.size(); ++i) id.at(i) = static_cast<char>(user.value >> 8 * i & 0xFF);
-    auto found = holds(folder, {id.data(), id.size()});
-    return found && !*found ? holds(folder, user.text()) : found;
+    return holds(folder, {id.data(), id.size()}, user.text());
 }
 
 namespace {

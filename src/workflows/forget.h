@@ -37,13 +37,14 @@ struct ForgottenSession {
     SessionId session;
     std::uint64_t packets = 0;  ///< of the journal
     std::uint64_t events = 0;   ///< joins, leaves, bindings, notes
-    std::uint64_t files = 0;    ///< of the store: chunks and fragments
+    std::uint64_t files = 0;    ///< of the store: chunks, fragments, and words beside these
     std::uint64_t bytes = 0;    ///< of these
     MasterWithout master = MasterWithout::untouched;
 };
 struct Undone {
     SessionId session;
-    std::string why;  ///< a sentence
+    std::string why;                     ///< a sentence
+    ErrorKind kind = ErrorKind::failed;  ///< locked: only waited for
 };
 struct Forgotten {
     std::vector<ForgottenSession> sessions{};  ///< where there was anything of them
@@ -64,9 +65,9 @@ struct ForgetOptions {
 /// store as a whole; interrupted; the wish stays.
 Result<Forgotten> forget(const Tools& tools, Wishes& wishes, UserId user, const ForgetOptions& options = {});
 
-/// What kills have left: every wish, as of when it was asked. What was done is logged, without the person's id. Errors:
-/// locked, while somebody else forgets, or makes files of a session; those of forget(); failed when something is
-/// undone.
+/// What kills have left: every wish, as of when it was asked. What was done is logged, without the person's id; of
+/// their jobs in the queue on Redis how many there are. Errors: locked, while somebody else forgets, or makes files of
+/// a session and nothing else is undone; those of forget(); failed when something is undone.
 Status forget_the_rest(const Tools& tools);
 
 }  // namespace lestapenna::workflows

@@ -155,8 +155,9 @@ void plant(Data& data, const SessionId& id) {
     fs::remove(file);
     // What a kill may have left.
     ASSERT_TRUE(write_file(data.config.data.dir / "cache" / ".tmp-draft", "{\"user_id\": \"" + kGone.text() + "\"}"));
-    fs::create_directory(data.config.data.dir / "cache/.transcribe");
-    ASSERT_TRUE(write_file(data.config.data.dir / "cache/.transcribe" / ("FULL-" + kGone.text() + "-1.mp3"), "voice"));
+    const auto desk = data.config.data.dir / "cache/.transcribe" / kGone.text();
+    fs::create_directories(desk);
+    ASSERT_TRUE(write_file(desk / "transcript", "words"));
     const auto folder = data.store->local_path(store::key(store::MasterKey{id}))->parent_path();
     ASSERT_TRUE(write_file(folder / ".tmp-half", std::string("half a voice ") + kGone.text()));
 }
@@ -209,6 +210,42 @@ TEST(Forget, NothingOfThemIsLeftAndTheOthersAreAsBefore) {
 
     EXPECT_TRUE(data.forget(kGone).sessions.empty()) << "once is enough";
     EXPECT_FALSE(Wishes::any(folder.path()));
+}
+
+/// What a worker has put beside each fragment.
+void put_words_beside(Data& data, const SessionId& id) {
+    const auto fragments = *data.catalog->recordings(id);
+    for (const auto& fragment : fragments) {
+        for (const auto& key : store::words_beside(fragment.key)) {
+            const auto file = data.config.data.dir / "words";
+            ASSERT_TRUE(write_file(file, "words of " + fragment.user.text()));
+            ASSERT_TRUE(data.store->put(file, key));
+            fs::remove(file);
+        }
+    }
+}
+
+TEST(Forget, TheWordsBesideTheirFragmentsGoWithThem) {
+    const test::TempDir folder;
+    Data data(folder.path());
+    data.journal(three_players(), kFirst);
+    put_words_beside(data, kFirst);
+    if (HasFatalFailure()) return;
+    const auto before = data.objects(kFirst);
+    const auto gone = data.forget(kGone);
+    ASSERT_EQ(gone.sessions.size(), 1U);
+    EXPECT_EQ(gone.sessions[0].files, 2U + 3U);
+    EXPECT_EQ(test::traces_of(kGone, folder.path()), std::vector<std::string>{});
+    EXPECT_EQ(of_others(data.objects(kFirst), kFirst), of_others(before, kFirst));
+
+    // Of one whose fragment has gone by its age the words may still be there.
+    const auto fragments = *data.catalog->recordings(kFirst);
+    for (const auto& fragment : fragments) {
+        if (fragment.user != kStays) continue;
+        ASSERT_TRUE(data.store->remove(*store::Key::parse(fragment.key)));
+    }
+    data.forget(kStays);
+    EXPECT_EQ(test::traces_of(kStays, folder.path()), std::vector<std::string>{});
 }
 
 /// The transcript of a session whose catalog was lost: it came back with the bucket, and no words are known.
@@ -395,11 +432,31 @@ TEST(Forget, WhoseFilesAreBeingMadeIsWaitedForOrToldAndTheWishStays) {
         const auto gone = data.forget(kGone);
         ASSERT_EQ(gone.undone.size(), 1U);
         EXPECT_EQ(gone.undone[0].session, kFirst);
+        EXPECT_EQ(gone.undone[0].kind, ErrorKind::locked);
         EXPECT_TRUE(Wishes::any(folder.path()));
+        const Status later = forget_the_rest(data.tools());
+        ASSERT_FALSE(later);
+        EXPECT_EQ(later.error().kind, ErrorKind::locked) << "as often as it takes";
     }
     const Status rest = forget_the_rest(data.tools());
     EXPECT_TRUE(rest) << rest.error().message;
     EXPECT_EQ(test::traces_of(kGone, folder.path()), std::vector<std::string>{});
+}
+
+TEST(Forget, TheEndOfTheProgramIsWaitedForBetweenAnyTwoSessions) {
+    const test::TempDir folder;
+    Data data(folder.path());
+    data.journal(three_players(), kFirst, false);
+    const std::atomic<bool> stop{true};
+    auto tools = data.tools();
+    tools.work.stop = &stop;
+    auto wishes = Wishes::open(folder.path());
+    ASSERT_TRUE(wishes);
+    const auto done = forget(tools, *wishes, kSilent);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().kind, ErrorKind::interrupted);
+    EXPECT_TRUE(Wishes::any(folder.path())) << "the next start goes on";
+    EXPECT_FALSE(test::traces_of(kSilent, journal_folder(data.config, kFirst)).empty());
 }
 
 // A wish that a kill has left is about what was there when it was made.
