@@ -1,6 +1,7 @@
 #include "workflows/rebuild.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include <fmt/format.h>
@@ -271,33 +272,61 @@ Result<Rebuilt> rebuild_master(const Tools& tools, const SessionId& id, const st
 
 namespace {
 
-/// What should be in the store and is not. A chunk is but a backup of its fragment.
-Result<std::vector<std::string>> missing_files(const Tools& tools, const SessionId& id) {
-    const auto recordings = tools.catalog.recordings(id);
+/// How a master that is there stands to the files of its session.
+struct Standing {
+    std::vector<std::string> missing;  ///< sentences: fragments that should be in the store and are not
+    std::vector<std::string> behind;   ///< sentences: files in the store that were heard after it was made
+    bool parts = true;                 ///< each fragment in it is in the store as it was put there
+};
+
+Result<Standing> compare(const Tools& tools, const catalog::Session& session, const catalog::Master& master) {
+    const auto recordings = tools.catalog.recordings(session.id);
     if (!recordings) return recordings.error();
+    const auto chunks = tools.catalog.chunks(session.id);
+    if (!chunks) return chunks.error();
+    const auto bots = bots_of(tools, session.id);
+    if (!bots) return bots.error();
+    const bool without_bots = bots_in_mix_db(tools.config) == kLeftOut;
     std::vector<std::string> keys;
     for (const auto& row : *recordings) keys.push_back(row.key);
-    const auto held = Held::look(tools, id, keys);
+    for (const auto& row : *chunks) keys.push_back(row.key);
+    const auto held = Held::look(tools, session.id, keys);
     if (!held) return held.error();
-    std::vector<std::string> missing;
+    Standing standing;
+    const auto look = [&](const auto& row) {
+        const bool of_it = row.start <= session.start + kLongest && row.start >= session.start - kLongest;
+        const bool heard = of_it && !(without_bots && bots->contains(row.user));
+        if (!heard || reaches(session, master, row.start, row.duration)) return false;
+        if (held->has(row.key)) standing.behind.push_back(row.key + " was recorded after the master was made");
+        return true;
+    };
     for (const auto& row : *recordings) {
-        if (row.status == FileStatus::expired || held->has(row.key)) continue;
-        missing.push_back(row.key + " is not in the store");
+        const auto bytes = held->bytes(row.key);
+        const bool expected = row.status != FileStatus::expired;
+        if (expected && !bytes) standing.missing.push_back(row.key + " is not in the store");
+        if (look(row)) continue;
+        const bool whole = bytes && (!row.content || static_cast<std::uint64_t>(row.content->bytes) == *bytes);
+        standing.parts = standing.parts && whole;
     }
-    return missing;
+    std::ranges::for_each(*chunks, look);
+    return standing;
 }
 
-/// The master that is there, or that retention has removed.
+/// The master that is there, or that retention has removed. Nothing: it is to be made, or made anew.
 Result<std::optional<Rebuilt>> as_it_is(const Tools& tools, const SessionId& id) {
+    const auto session = tools.catalog.session(id);
+    if (!session) return session.error();
     const auto master = tools.catalog.master(id);
     if (!master) return master.error();
     if (!*master) return std::optional<Rebuilt>();
     const auto there = (*master)->expired ? Result<bool>(true) : in_store(tools, (*master)->key);
     if (!there) return there.error();
     if (!*there || (!(*master)->content && !(*master)->expired)) return std::optional<Rebuilt>();
-    auto lost = missing_files(tools, id);
-    if (!lost) return lost.error();
-    return std::optional(Rebuilt{(*master)->source, std::move(*lost)});
+    auto standing = compare(tools, *session, **master);
+    if (!standing) return standing.error();
+    if (!standing->behind.empty() && standing->parts && !(*master)->expired) return std::optional<Rebuilt>();
+    std::ranges::move(standing->behind, std::back_inserter(standing->missing));
+    return std::optional(Rebuilt{(*master)->source, std::move(standing->missing)});
 }
 
 /// It is complete, and ends no later than now known.
@@ -322,7 +351,9 @@ Result<Rebuilt> restore(const Tools& tools, const SessionId& id) {
     if (!finished) return finished.error();
     auto there = as_it_is(tools, id);
     if (!there) return there.error();
-    if (*finished && !*there) there->emplace();  // nobody was heard in it
+    const auto master = tools.catalog.master(id);
+    if (!master) return master.error();
+    if (*finished && !*master) there->emplace();  // nobody was heard in it
     auto rebuilt = *there ? Result<Rebuilt>(std::move(**there)) : rebuild_master(tools, id);
     if (!rebuilt) return rebuilt;
     for (const std::string& sentence : rebuilt->lost) log().warn("session {}: {}", id.text(), sentence);

@@ -29,8 +29,9 @@ struct Rebuilt {
 Result<Rebuilt> rebuild_master(const Tools& tools, const SessionId& id, const std::set<UserId>& without = {});
 
 /// What an end, $scarica and `master` do when Session::open() found no journal, or nothing readable in it: a master
-/// that is there stays, else it is rebuilt. On return the session is complete and has its manifest. Errors: those of
-/// rebuild_master().
+/// that is there stays, else it is rebuilt. So it is too where the session went on after it was made, and all that it
+/// was made of is there as well; where not, it stays, and what it lacks is named among the lost. On return the session
+/// is complete and has its manifest. Errors: those of rebuild_master().
 Result<Rebuilt> restore(const Tools& tools, const SessionId& id);
 
 }  // namespace lestapenna::workflows

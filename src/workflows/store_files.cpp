@@ -1,5 +1,9 @@
 #include "workflows/store_files.h"
 
+#include <algorithm>
+
+#include "workflows/old_bucket.h"
+
 namespace lestapenna::workflows {
 
 Result<Held> Held::look(const Tools& tools, const SessionId& id, const std::vector<std::string>& keys) {
@@ -21,6 +25,16 @@ Result<Held> Held::look(const Tools& tools, const SessionId& id, const std::vect
 std::optional<std::uint64_t> Held::bytes(const std::string& key) const {
     const auto found = bytes_.find(key);
     return found == bytes_.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool reaches(const catalog::Session& session, const catalog::Master& master, UnixTime start,
+             std::optional<milliseconds> duration) {
+    constexpr seconds kRounding{1};  // a length is floored, and so is each file's start
+    if (!master.duration) return true;
+    // No sum overflows, whatever a manifest said.
+    const auto end = session.start + std::min<milliseconds>(*master.duration, kLongestSession) + kRounding;
+    const auto length = std::min<milliseconds>(duration.value_or(milliseconds{}), kLongestSession);
+    return start >= session.start - kLongestSession && start <= end && start + length <= end;
 }
 
 namespace {

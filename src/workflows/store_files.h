@@ -38,6 +38,12 @@ class Held {
     std::map<std::string, std::uint64_t, std::less<>> bytes_;
 };
 
+/// Is a fragment or chunk that begins at `start` in this master, as far as their times say? Not what was heard after it
+/// was made: a session that goes on after its end has, until its next one, the master of its first half. True where the
+/// master's length is not known.
+bool reaches(const catalog::Session& session, const catalog::Master& master, UnixTime start,
+             std::optional<milliseconds> duration);
+
 /// One that can be heard.
 struct HeardFile {
     NamedFile named;

@@ -90,6 +90,37 @@ TEST_F(Rebuild, LeavesAMasterThatIsThere) {
     EXPECT_EQ(desk_.objects(), before);
 }
 
+TEST_F(Rebuild, AMasterOfTheFirstHalfIsMadeAnew) {
+    auto half = row_;
+    half.duration = seconds(40);
+    ASSERT_TRUE(desk_.catalog().set_master(half));
+    ASSERT_TRUE(desk_.catalog().reopen_session(kId));
+    const auto rebuilt = restored();
+    EXPECT_EQ(rebuilt.source, MasterSource::fragments);
+    EXPECT_THAT(rebuilt.lost, IsEmpty());
+    expect_as_it_was(MasterSource::fragments);
+    EXPECT_EQ(desk_.catalog().session(kId)->end, table_.simulated.start_time + *row_.duration);
+    ASSERT_TRUE(desk_.catalog().set_master(half));
+    EXPECT_EQ(restored().source, MasterSource::fragments) << "also of a session that is called complete";
+    EXPECT_EQ((*desk_.catalog().master(kId))->duration, row_.duration);
+}
+
+TEST_F(Rebuild, AMasterOfTheFirstHalfStaysWhereItsOwnPartsAreGone) {
+    auto half = row_;
+    half.duration = seconds(40);
+    ASSERT_TRUE(desk_.catalog().set_master(half));
+    ASSERT_TRUE(desk_.catalog().reopen_session(kId));
+    auto gone = desk_.catalog().recordings(kId)->front();
+    gone.duration = seconds(39);
+    gone.status = catalog::FileStatus::expired;
+    ASSERT_TRUE(desk_.catalog().upsert_recording(gone));
+    ASSERT_TRUE(desk_.store().remove(*store::Key::parse(gone.key)));
+    const auto rebuilt = restored();
+    EXPECT_EQ(rebuilt.source, MasterSource::journal);
+    EXPECT_THAT(rebuilt.lost, ::testing::Contains(HasSubstr("was recorded after the master was made")));
+    EXPECT_EQ(desk_.store().puts[key_], 1);
+}
+
 TEST_F(Rebuild, FromFragments) {
     for (const bool remote : {false, true}) {
         desk_.store().remote = remote;
