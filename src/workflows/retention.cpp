@@ -341,6 +341,9 @@ Result<Facts> facts_of(const Tools& tools, const catalog::Session& session) {
     const auto mixed = is_mixed(tools, session.id, facts.fragments);
     if (!mixed) return mixed.error();
     facts.mixed = *mixed;
+    const auto tracks = tools.catalog.tracks(session.id);
+    if (!tracks) return tracks.error();
+    facts.heard = std::ranges::any_of(*tracks, [](const auto& track) { return track.received > track.undecryptable; });
     const auto& queue = tools.config.queue;
     if (queue.url.reveal() != "embedded" || !queue.command.empty()) {
         const auto rows = tools.catalog.transcriptions(session.id);

@@ -6,11 +6,14 @@
 
 #include <fmt/format.h>
 
+#include "workflows/store_files.h"
+
 namespace lestapenna::workflows {
 
 namespace {
 
 using catalog::FileStatus;
+using catalog::MasterSource;
 
 /// "7 days", "90 minutes": whole units only, the largest that loses less than a tenth.
 std::string in_words(milliseconds length) {
@@ -28,48 +31,30 @@ bool is_stored(const File& file) {
     return file.status == FileStatus::stored && file.content;
 }
 
+/// On its way out: a kill came between the catalog and the store.
+template <class File>
+bool is_begun(const File& file) {
+    return file.status == FileStatus::expired && file.content;
+}
+
 class Planner {
   public:
     Planner(const Facts& facts, const Config::Retention& ages, UnixTime now)
         : facts_(facts), ages_(ages), age_(facts.session.end ? now - *facts.session.end : milliseconds(-1)) {}
 
     Plan make() {
-        go_on_removing();
         if (facts_.session.status != catalog::SessionStatus::complete || !facts_.session.end) return std::move(plan_);
         // The journal first: what it needs is then still there to be looked at.
         if (due(ages_.journals) && facts_.journal) journal();
-        if (due(ages_.chunks)) chunks();
-        if (due(ages_.fragments)) fragments();
-        if (due(ages_.masters)) master();
+        chunks();
+        fragments();
+        master();
         return std::move(plan_);
     }
 
   private:
     [[nodiscard]] bool due(const Age& limit) const { return limit && age_ >= *limit; }
     [[nodiscard]] const catalog::Session& session() const { return facts_.session; }
-
-    /// What was begun, and cut off by a kill between the catalog and the store.
-    void go_on_removing() {
-        Removal chunks{session().id, Tier::chunks};
-        Removal fragments{session().id, Tier::fragments};
-        Removal master{session().id, Tier::master};
-        const auto take = [](const auto& file, Removal& into) {
-            into.keys.push_back(file.key);
-            into.bytes += file.content->bytes;
-        };
-        for (const auto& chunk : facts_.chunks) {
-            if (chunk.status == FileStatus::expired && chunk.content) take(chunk, chunks);
-        }
-        for (const auto& fragment : facts_.fragments) {
-            if (fragment.status == FileStatus::expired && fragment.content) take(fragment, fragments);
-        }
-        if (facts_.master && facts_.master->expired && facts_.master->content) take(*facts_.master, master);
-        for (Removal* const one : {&chunks, &fragments, &master}) {
-            if (one->keys.empty()) continue;
-            one->why = "begun by an earlier sweep";
-            plan_.removals.push_back(std::move(*one));
-        }
-    }
 
     void keep(Tier tier, std::size_t files, std::string why) {
         const auto same = [&](const Kept& kept) { return kept.tier == tier && kept.why == why; };
@@ -85,16 +70,24 @@ class Planner {
         if (facts_.recorded) return "the session is being recorded";
         return facts_.at_work ? "a job of the session waits or runs" : "";
     }
-    Removal removal(Tier tier, const Age& limit) const {
+    /// `begun`: whatever the age.
+    Removal removal(Tier tier, const Age& limit, bool begun = false) const {
         Removal made{session().id, tier};
-        made.why = fmt::format("ended {} ago, kept for {}", in_words(age_), in_words(*limit));
+        made.why = begun ? "begun by an earlier sweep"
+                         : fmt::format("ended {} ago, kept for {}", in_words(age_), in_words(*limit));
         return made;
     }
     [[nodiscard]] bool master_is_stored() const {
         return facts_.master && !facts_.master->expired && facts_.master->content && !facts_.master->recipe.empty();
     }
     /// What stands for a file that the mix has swallowed: the master; nothing where there was nothing to mix, or the
-    /// master has gone by its age. False: it should be there, and is not.
+    /// master has gone by its age. False: it should be there, and is not, or does not reach as far.
+    template <class File>
+    bool needs_master(const File& file, std::vector<Object>& needs) const {
+        if (!facts_.mixed) return true;
+        if (facts_.master && !reaches(session(), *facts_.master, file.start, file.duration)) return false;
+        return needs_master(needs);
+    }
     bool needs_master(std::vector<Object>& needs) const {
         if (!facts_.mixed || (facts_.master && facts_.master->expired)) return true;
         if (!master_is_stored()) return false;
@@ -104,11 +97,16 @@ class Planner {
 
     void journal() {
         if (auto why = busy(); !why.empty()) return keep(Tier::journal, 1, std::move(why));
+        if (facts_.heard && facts_.fragments.empty()) {
+            return keep(Tier::journal, 1, "the catalog names nothing that was made of it");
+        }
         Removal made = removal(Tier::journal, ages_.journals);
         made.keys.push_back("journal/" + session().id.text());
         made.bytes = *facts_.journal;
         bool all = needs_master(made.needs);
         const auto need = [&](const auto& file) {
+            std::vector<Object> master;  // is among the needs already
+            if (!needs_master(file, master)) all = false;
             if (file.status == FileStatus::expired) return;
             if (is_stored(file)) {
                 made.needs.push_back({file.key, *file.content});
@@ -119,6 +117,10 @@ class Planner {
         std::ranges::for_each(facts_.chunks, need);
         std::ranges::for_each(facts_.fragments, need);
         if (!all) return keep(Tier::journal, 1, "not everything that is made of it is in the store");
+        // Nobody could read it: what is there was made without it. Where that is not known no version could do so yet.
+        if (facts_.mixed && facts_.master->source.value_or(MasterSource::journal) != MasterSource::journal) {
+            return keep(Tier::journal, 1, "the master was not mixed from it");
+        }
         plan_.removals.push_back(std::move(made));
     }
 
@@ -134,60 +136,62 @@ class Planner {
     }
 
     void chunks() {
-        std::map<std::string, Removal> by_need;  // those of one connection go together
+        std::map<std::pair<std::string, bool>, Removal> by_need;  // those of one connection go together
         for (const auto& chunk : facts_.chunks) {
-            if (!is_stored(chunk)) continue;
+            const bool begun = is_begun(chunk);
+            if (!begun && !(is_stored(chunk) && due(ages_.chunks))) continue;
             if (auto why = busy(); !why.empty()) {
                 keep(Tier::chunks, 1, std::move(why));
                 continue;
             }
-            Removal one = removal(Tier::chunks, ages_.chunks);
+            Removal one = removal(Tier::chunks, ages_.chunks, begun);
             const auto* const fragment = fragment_of(chunk);
             if (fragment == nullptr) {
                 keep(Tier::chunks, 1, "no fragment covers them");
-            } else if (is_stored(*fragment)) {
-                one.needs.push_back({fragment->key, *fragment->content});
-                add(by_need, std::move(one), chunk);
-            } else if (fragment->status == FileStatus::expired && needs_master(one.needs)) {
-                add(by_need, std::move(one), chunk);
-            } else {
-                keep(Tier::chunks, 1, "their fragment is not in the store");
+                continue;
             }
+            if (is_stored(*fragment)) {
+                one.needs.push_back({fragment->key, *fragment->content});
+            } else if (fragment->status != FileStatus::expired || !needs_master(chunk, one.needs)) {
+                keep(Tier::chunks, 1, "their fragment is not in the store");
+                continue;
+            }
+            const std::string need = one.needs.empty() ? "" : one.needs.front().key;
+            add(by_need.try_emplace({need, begun}, std::move(one)).first->second, chunk);
         }
         for (auto& [need, made] : by_need) plan_.removals.push_back(std::move(made));
     }
-    static void add(std::map<std::string, Removal>& by_need, Removal one, const catalog::Chunk& chunk) {
-        const std::string need = one.needs.empty() ? "" : one.needs.front().key;
-        Removal& all = by_need.try_emplace(need, std::move(one)).first->second;
-        all.keys.push_back(chunk.key);
-        all.bytes += chunk.content->bytes;
+    template <class File>
+    static void add(Removal& removal, const File& file) {
+        removal.keys.push_back(file.key);
+        removal.bytes += file.content->bytes;
     }
 
     void fragments() {
-        Removal made = removal(Tier::fragments, ages_.fragments);
-        const bool superseded = needs_master(made.needs);
+        std::map<bool, Removal> made;  // begun, due
         for (const auto& fragment : facts_.fragments) {
-            if (!is_stored(fragment)) continue;
+            const bool begun = is_begun(fragment);
+            if (!begun && !(is_stored(fragment) && due(ages_.fragments))) continue;
+            Removal one = removal(Tier::fragments, ages_.fragments, begun);
             if (auto why = busy(); !why.empty()) {
                 keep(Tier::fragments, 1, std::move(why));
-            } else if (!superseded) {
-                keep(Tier::fragments, 1, "there is no master");
-            } else if (facts_.untranscribed.contains(fragment.key)) {
+            } else if (!needs_master(fragment, one.needs)) {
+                keep(Tier::fragments, 1, master_is_stored() ? "the master ends before them" : "there is no master");
+            } else if (!begun && facts_.untranscribed.contains(fragment.key)) {
                 keep(Tier::fragments, 1, "they are still to be transcribed");
             } else {
-                made.keys.push_back(fragment.key);
-                made.bytes += fragment.content->bytes;
+                add(made.try_emplace(begun, std::move(one)).first->second, fragment);
             }
         }
-        if (!made.keys.empty()) plan_.removals.push_back(std::move(made));
+        for (auto& [begun, removal] : made) plan_.removals.push_back(std::move(removal));
     }
 
     void master() {
-        if (!master_is_stored()) return;
+        const bool begun = facts_.master && facts_.master->expired && facts_.master->content;
+        if (!begun && !(master_is_stored() && due(ages_.masters))) return;
         if (auto why = busy(); !why.empty()) return keep(Tier::master, 1, std::move(why));
-        Removal made = removal(Tier::master, ages_.masters);
-        made.keys.push_back(facts_.master->key);
-        made.bytes = facts_.master->content->bytes;
+        Removal made = removal(Tier::master, ages_.masters, begun);
+        add(made, *facts_.master);
         plan_.removals.push_back(std::move(made));
     }
 

@@ -5,11 +5,13 @@
 //   goes          needs, verified in the store at that moment
 //   a chunk       the fragment of its connection; where that has gone by its age: the master
 //   a fragment    the master, and its transcript done or given up, unless nobody transcribes
-//   the journal   every chunk, fragment and the master
+//   the journal   every chunk, fragment and the master, which was mixed from it
 //   the master    nothing: only where the configuration gives masters an age
 //
-// A master that has gone by its own age is no hindrance to what it superseded. Nothing goes of a session that is not
-// complete, is being recorded, or has a job that waits or runs.
+// A master stands for what it reaches in time: of a session that went on after its end it may be the first half. One
+// that has gone by its own age is no hindrance to what it superseded. A journal of which the catalog names nothing that
+// was made, although the ledger counts packets, stays. Nothing goes of a session that is not complete, is being
+// recorded, or has a job that waits or runs; what a sweep has begun, and a kill cut off, needs the same, but no age.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +36,7 @@ struct Facts {
     std::vector<catalog::Chunk> chunks{};
     std::vector<catalog::Recording> fragments{};
     std::optional<catalog::Master> master{};
+    bool heard = true;                      ///< the ledger counts packets that could be opened
     bool mixed = true;                      ///< somebody in it belongs into a master
     std::set<std::string> untranscribed{};  ///< keys of fragments that somebody is still to read
     std::optional<std::int64_t> journal{};  ///< its bytes on this machine; nothing where there is none

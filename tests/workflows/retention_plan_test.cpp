@@ -212,13 +212,77 @@ TEST(RetentionPlan, WhatAKillCutOffIsGoneOnWithWhateverTheAge) {
     auto facts = table();
     facts.chunks[1].status = FileStatus::expired;
     facts.fragments[2].status = FileStatus::expired;
-    facts.master->expired = true;
-    const auto now = plan(facts, hours(1));
-    EXPECT_THAT(tiers(now), ElementsAre(Tier::chunks, Tier::fragments, Tier::master));
+    auto now = plan(facts, hours(1));
+    EXPECT_THAT(tiers(now), ElementsAre(Tier::chunks, Tier::fragments));
     EXPECT_THAT(now.removals[0].keys, ElementsAre("chunks/anna1"));
+    EXPECT_THAT(needed(now.removals[0]), ElementsAre("full/anna"));
     EXPECT_THAT(now.removals[1].keys, ElementsAre("full/bruno"));
+    EXPECT_THAT(needed(now.removals[1]), ElementsAre("master"));
+    for (const auto& one : now.removals) EXPECT_EQ(one.why, "begun by an earlier sweep");
+
+    facts.master->expired = true;
+    now = plan(facts, hours(1));
+    EXPECT_THAT(tiers(now), ElementsAre(Tier::chunks, Tier::fragments, Tier::master));
+    EXPECT_THAT(now.removals[1].needs, IsEmpty());
     EXPECT_EQ(now.removals[2].bytes, 5000);
-    for (const auto& one : now.removals) EXPECT_THAT(one.needs, IsEmpty());
+
+    const auto late = plan(facts, days(100));
+    EXPECT_THAT(tiers(late), ElementsAre(Tier::journal, Tier::chunks, Tier::chunks, Tier::chunks, Tier::chunks,
+                                         Tier::fragments, Tier::fragments, Tier::master));
+}
+
+TEST(RetentionPlan, WhatAKillCutOffStaysWhereItIsStillNeeded) {
+    auto facts = table();
+    facts.fragments[2].status = FileStatus::expired;
+    facts.chunks[4].status = FileStatus::expired;
+    auto busy = facts;
+    busy.at_work = true;
+    EXPECT_THAT(plan(busy, hours(1)).removals, IsEmpty());
+    facts.master.reset();  // somebody is forgotten, and it is mixed again from the fragments
+    EXPECT_THAT(plan(facts, hours(1)).removals, IsEmpty());
+    EXPECT_THAT(reasons(plan(facts, hours(1))),
+                ElementsAre("chunks 1: their fragment is not in the store", "fragments 1: there is no master"));
+    facts = table();
+    facts.fragments[2].status = FileStatus::expired;
+    facts.session.status = catalog::SessionStatus::recording;
+    EXPECT_TRUE(plan(facts, hours(1)).empty()) << "it goes on";
+}
+
+TEST(RetentionPlan, AMasterStandsForWhatItReaches) {
+    auto facts = table();
+    facts.master->duration = std::chrono::minutes(30);  // before Anna came back
+    auto late = plan(facts, days(100));
+    EXPECT_THAT(removal(late, Tier::fragments).keys, ElementsAre("full/anna", "full/bruno"));
+    EXPECT_THAT(reasons(late), ElementsAre("journal 1: not everything that is made of it is in the store",
+                                           "fragments 1: the master ends before them"));
+    facts.master->duration = std::chrono::minutes(70);
+    EXPECT_THAT(plan(facts, days(100)).kept, IsEmpty());
+    facts.fragments[1].start = UnixTime::max();
+    EXPECT_THAT(removal(plan(facts, days(100)), Tier::fragments).keys, ElementsAre("full/anna", "full/bruno"));
+    facts.master->duration = milliseconds::max();
+    EXPECT_THAT(removal(plan(facts, days(100)), Tier::fragments).keys, ElementsAre("full/anna", "full/bruno"));
+}
+
+TEST(RetentionPlan, AJournalStaysOfWhichTheCatalogNamesNothing) {
+    Facts facts{table().session};
+    facts.journal = 12345;
+    facts.mixed = false;
+    EXPECT_THAT(plan(facts, days(40)).removals, IsEmpty());
+    EXPECT_THAT(reasons(plan(facts, days(40))),
+                ElementsAre("journal 1: the catalog names nothing that was made of it"));
+    facts.heard = false;
+    EXPECT_THAT(tiers(plan(facts, days(40))), ElementsAre(Tier::journal)) << "there was nothing to make";
+}
+
+TEST(RetentionPlan, AJournalStaysThatTheMasterWasNotMixedFrom) {
+    using enum catalog::MasterSource;
+    auto facts = table();
+    for (const auto source : {fragments, chunks}) {
+        facts.master->source = source;
+        EXPECT_THAT(reasons(plan(facts, days(40))), ElementsAre("journal 1: the master was not mixed from it"));
+    }
+    facts.master->source = catalog::MasterSource::journal;
+    EXPECT_THAT(plan(facts, days(40)).kept, IsEmpty());
 }
 
 }  // namespace
