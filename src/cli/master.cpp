@@ -1,5 +1,6 @@
 #include "cli/master.h"
 
+#include "cli/after_end.h"
 #include "cli/cli11.h"
 #include "cli/finish.h"
 #include "cli/session_json.h"
@@ -26,8 +27,11 @@ Result<Exit> master(const Options& options, Context& context) {
     if (!tools) return tools.error();
     const auto id = tools->catalog.resolve(options.id);
     if (!id) return id.error();
+    const auto before = tools->catalog.session(*id);
+    if (!before) return before.error();
     auto exit = finish(*tools, *id);
     if (!exit) return exit;
+    if (auto added = add_jobs_after_end(tools->config, tools->catalog, *before); !added) return added.error();
     if (!options.out.empty()) {
         if (auto copied = copy_out(*tools, *id, options.out); !copied) return copied.error();
     }

@@ -5,12 +5,11 @@
 #include <vector>
 
 #include "base/log.h"
+#include "cli/after_end.h"
 #include "cli/cli11.h"
 #include "cli/finish.h"
-#include "cli/mail.h"
 #include "cli/session_json.h"
 #include "cli/session_text.h"
-#include "workflows/job_names.h"
 #include "workflows/recovery.h"
 #include "workflows/scan_store.h"
 
@@ -20,21 +19,17 @@ namespace {
 
 using catalog::SessionStatus;
 
+constexpr std::size_t kMostNamed = 20;  // of foreign keys
+
 /// kDone, kGaps or kDamaged.
 Result<Exit> recover(const workflows::Tools& tools, journal::Committer& committer, const SessionId& id) {
     const auto before = tools.catalog.session(id);
     if (!before) return before.error();
     if (auto finished = workflows::finish_orphan(tools, committer, id); !finished) return finished.error();
     if (auto again = tools.catalog.retry_transcriptions(id); !again) return again.error();
+    if (auto added = add_jobs_after_end(tools.config, tools.catalog, *before); !added) return added.error();
     const auto after = tools.catalog.session(id);
     if (!after) return after.error();
-    // An import has no table that waits for it.
-    if (before->status != SessionStatus::complete && after->guild_id) {
-        if (auto told = tools.catalog.add_job(workflows::report_job(id)); !told) return told.error();
-        for (const auto& mail : mail_jobs(tools.config, *after, unix_now())) {
-            if (auto added = tools.catalog.add_job(mail); !added) return added.error();
-        }
-    }
     return after->status == SessionStatus::complete ? exit_of_session(tools, id) : kDone;
 }
 
@@ -83,13 +78,19 @@ void warn_of(const std::vector<std::string>& sentences) {
     for (const std::string& sentence : sentences) log().warn("{}", sentence);
 }
 
+void warn_of_foreign(const std::vector<std::string>& keys) {
+    const auto named = std::min(keys.size(), kMostNamed);
+    for (std::size_t i = 0; i < named; ++i) log().warn("{} is none of ours: it is left alone", keys[i]);
+    if (named < keys.size()) log().warn("so are {} others", keys.size() - named);
+}
+
 /// Prints what the store holds, when the catalog knows it all again.
 Result<Exit> scan(Context& context) {
     const auto tools = context.tools();
     if (!tools) return tools.error();
     const auto scan = workflows::scan_store(*tools);
     if (!scan) return scan.error();
-    for (const std::string& key : scan->foreign) log().warn("{} is none of ours: it is left alone", key);
+    warn_of_foreign(scan->foreign);
     warn_of(scan->damaged);
     warn_of(scan->lost);
     const auto objects = sessions_json(*tools, scan->sessions);

@@ -1,13 +1,12 @@
 #include "cli/service_jobs.h"
 
-#include <algorithm>
 #include <future>
-#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
 #include "base/log.h"
+#include "cli/after_end.h"
 #include "cli/mail.h"
 #include "workflows/forget.h"
 #include "workflows/job_names.h"
@@ -79,14 +78,19 @@ Status finish(const workflows::Tools& tools, const SessionId& id) {
     return restored ? Status(Ok{}) : restored.error();
 }
 
-/// What follows an end: a transcript, where all is transcribed by now, and a report; an import's nobody waits for.
 Result<Done> then_report(const Config& config, const catalog::Catalog& catalog, const SessionId& id) {
     const auto session = catalog.session(id);
     if (!session) return session.error();
-    Done done{{workflows::transcript_job(id)}, {}};
-    if (session->guild_id) done.then.push_back(workflows::report_job(id));
-    std::ranges::move(mail_jobs(config, *session, unix_now()), std::back_inserter(done.then));
-    return done;
+    return Done{jobs_after_end(config, *session, unix_now()), {}};
+}
+
+/// A download's part of it: an end that was given up, and is made only now, is followed by what follows an end. Added
+/// at once, because whoever asked may not be to be reached, and the next attempt finds a session that is complete.
+Status finish_in_passing(const workflows::Tools& tools, const SessionId& id) {
+    const auto before = tools.catalog.session(id);
+    if (!before) return before.error();
+    if (auto finished = finish(tools, id); !finished) return finished;
+    return add_jobs_after_end(tools.config, tools.catalog, *before);
 }
 
 /// One sweep of retention. What the store refuses is tried again as every job is.
@@ -162,7 +166,7 @@ void handle_all(jobs::Runner& runner, const JobTools& tools) {
                   [with, tools, &runner](const catalog::Job& job, catalog::Catalog& catalog) -> Result<Done> {
                       const auto user = user_of(job);
                       if (!job.session || !user) return not_a_job(job);
-                      if (auto finished = finish(with(catalog), *job.session); !finished) return finished.error();
+                      if (auto done = finish_in_passing(with(catalog), *job.session); !done) return done.error();
                       auto sent = wait_on_loop(tools.loop, tools.bot.deliver(*job.session, *user, job.payload),
                                                runner.stopping());
                       if (!sent) return sent.error();

@@ -43,7 +43,7 @@ TEST_F(Recover, FinishesEachOnceAndLetsItsTableBeTold) {
         EXPECT_EQ(session["tracks"].size(), 2U);
         EXPECT_TRUE(session["master"].is_object());
     }
-    EXPECT_THAT(jobs("left"), ElementsAre("report"));
+    EXPECT_THAT(jobs("left"), ElementsAre("transcript", "report"));
     EXPECT_THAT(jobs("imported"), IsEmpty()) << "nobody waits for it";
 
     const auto files = digests(data() / "store");
@@ -51,7 +51,7 @@ TEST_F(Recover, FinishesEachOnceAndLetsItsTableBeTold) {
     EXPECT_EQ(run({"recover"}).out, "nothing to recover: every session was ended\n");
     EXPECT_EQ(ask({"recover", "left"}).size(), 1U) << "who names one gets it";
     EXPECT_EQ(digests(data() / "store"), files);
-    EXPECT_THAT(jobs("left"), ElementsAre("report"));
+    EXPECT_THAT(jobs("left"), ElementsAre("transcript", "report"));
 }
 
 TEST_F(Recover, RefusesWhatIsBeingRecordedAndWhatNobodyKnows) {
