@@ -44,7 +44,7 @@ void note(Listed& session, const std::string& key, const StoredName& name, std::
 using Sessions = std::map<SessionId, Listed>;
 
 Result<Sessions> list_sessions(const Tools& tools, std::vector<std::string>& foreign) {
-    const auto objects = tools.store.list("");
+    const auto objects = tools.store.list("recordings/");  // beside it a shared bucket may hold millions
     if (!objects) return objects.error();
     Sessions sessions;
     std::vector<LooseFile> loose;

@@ -13,8 +13,9 @@
 namespace lestapenna::workflows {
 
 struct Scan {
-    std::vector<SessionId> sessions{};   ///< of which the store holds anything, by start time
-    std::vector<std::string> foreign{};  ///< keys that are none of ours; nothing was done with them
+    std::vector<SessionId> sessions{};  ///< of which the store holds anything, by start time
+    /// Keys below recordings/ that are none of ours; nothing was done with them. What lies beside is not looked at.
+    std::vector<std::string> foreign{};
     /// Sentences: a manifest that is none, or is of another version; a file that is not as its manifest says.
     std::vector<std::string> damaged{};
     std::vector<std::string> lost{};  ///< sentences: a file that a manifest names and the store does not hold

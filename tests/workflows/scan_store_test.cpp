@@ -167,10 +167,9 @@ TEST_F(ScanStore, WhatAManifestSaysOfOthersIsNotBelieved) {
 
 TEST_F(ScanStore, OldLayoutsAreReadByTheirKeysAndForeignFilesNamed) {
     lose_all_but_the_store();
-    const std::vector<std::string> foreign{"backup/disk.img",
-                                           "recordings/12/strange/deep/er/5-1760000000000.mp3",
-                                           "recordings/not-a-guild/evening/5-1760000000000.mp3",
-                                           "recordings/notes.txt",
+    put("backup/disk.img", "x");  // of somebody else, in the same bucket
+    const std::vector<std::string> foreign{"recordings/12/strange/deep/er/5-1760000000000.mp3",
+                                           "recordings/not-a-guild/evening/5-1760000000000.mp3", "recordings/notes.txt",
                                            "recordings/plain/full/FULL-abc-1760000000000.mp3",
                                            "recordings/plain/master/MASTER-other.mp3"};
     for (const auto& one : foreign) put(one, "x");
