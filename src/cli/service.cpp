@@ -259,7 +259,8 @@ net::Task<> Service::Impl::log_out() {
 // NOLINTNEXTLINE(bugprone-exception-escape)
 Service::~Service() {
     Impl& at = *impl_;
-    at.store->stop();  // else a server that hangs would keep us for minutes
+    at.store->stop();          // else a server that hangs would keep us for minutes
+    at.runner->ask_to_stop();  // all wind down at once: what one waits for does not come on top of the next one's
     at.site.reset();
     at.transcriber.reset();
     at.runner->stop();

@@ -57,6 +57,7 @@ struct Runner::Impl {
     }
     [[nodiscard]] UnixTime in(nanoseconds time) const { return options.now() + std::chrono::ceil<milliseconds>(time); }
     void wake();
+    void ask_to_stop();
     void stop();
 
     const std::filesystem::path file;
@@ -189,12 +190,16 @@ void Runner::Impl::wake() {
     changed.notify_all();
 }
 
-void Runner::Impl::stop() {
+void Runner::Impl::ask_to_stop() {
     {
         const std::scoped_lock lock(mutex);
         stopping = true;
     }
     changed.notify_all();
+}
+
+void Runner::Impl::stop() {
+    ask_to_stop();
     for (auto& worker : workers) worker.join();
     workers.clear();
 }
@@ -234,6 +239,10 @@ Status Runner::start() {
 
 void Runner::wake() {
     impl_->wake();
+}
+
+void Runner::ask_to_stop() {
+    impl_->ask_to_stop();
 }
 
 void Runner::stop() {

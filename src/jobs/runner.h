@@ -74,7 +74,9 @@ class Runner {
     Status start();
     /// There may be something to do now. Any thread. (Without it a new job is found within 10 s.)
     void wake();
-    /// Asks handlers to stop and waits for them; nothing is begun any more. Not from a handler.
+    /// Asks handlers to stop and returns at once; nothing is begun any more. Any thread.
+    void ask_to_stop();
+    /// The same, and waits for them. Not from a handler.
     void stop();
     /// For a handler's render::Work.
     [[nodiscard]] const std::atomic<bool>& stopping() const;

@@ -285,16 +285,19 @@ TEST_F(RunnerTest, JobsOfOneSessionAreNeverDoneAtTheSameTimeOthersAre) {
 TEST_F(RunnerTest, StopAsksHandlersAndWhatTheyLeftIsDoneByTheNext) {
     ASSERT_TRUE(catalog_.add_job({.name = "long", .subject = "x", .due = UnixTime{milliseconds{5}}}));
     Told<int> begun;
+    std::atomic<bool> let_go{false};
     {
         Runner runner(file_);
         runner.on_finished(tell_);
         runner.handle("long", [&](const Job&, Catalog&) -> Result<Done> {
             begun.tell(1);
-            while (!runner.stopping()) std::this_thread::yield();
+            while (!runner.stopping() || !let_go) std::this_thread::yield();
             return Error{ErrorKind::interrupted, "stopped"};
         });
         ASSERT_TRUE(runner.start());
         begun.wait(1);
+        runner.ask_to_stop();
+        let_go = true;  // it did not wait
         runner.stop();
         runner.stop();
     }
