@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "cli/doctor_checks.h"
 #include "cli/mail_report.h"
 #include "mail_server.h"
 #include "store/keys.h"
@@ -305,6 +306,36 @@ TEST_F(MailTest, AStartTriesTheWeeksGivenUpMailsOnceMore) {
     ASSERT_TRUE(try_mails_again(*catalog, now + 8 * 24h));
     const auto old = catalog->take_job(now);
     EXPECT_TRUE(old && !*old) << "no news any more";
+}
+
+TEST_F(MailTest, DoctorSaysWhatTheServerSaysAndWhatItHasNotTaken) {
+    const auto check = [this] {
+        const auto all = check_mail(config);
+        EXPECT_EQ(all.size(), 1U);
+        return all.empty() ? Check{} : all.front();
+    };
+    EXPECT_TRUE(check().ok);
+    EXPECT_EQ(check().message, "127.0.0.1:" + server->port() + " takes our calls");
+    EXPECT_EQ(server->mails(), 0U) << "it only asks";
+
+    server->say("rcpt 451 greylisted");
+    ASSERT_TRUE(send(kAnna));
+    EXPECT_FALSE(check().ok);
+    EXPECT_THAT(check().message, AllOf(HasSubstr("1 not sent yet"), HasSubstr(kSession.text()), HasSubstr(kAnna),
+                                       HasSubstr("451 greylisted")));
+    auto old = row(kAnna);
+    old.since -= kNews + 1min;
+    ASSERT_TRUE(catalog->upsert_mail(old));
+    EXPECT_TRUE(check().ok) << check().message;
+
+    config.mail.username = "nobody";
+    EXPECT_THAT(check().message, HasSubstr("only one is set"));
+    config.mail.username.clear();
+    server.reset();
+    EXPECT_FALSE(check().ok);
+    EXPECT_THAT(check().message, HasSubstr("nobody listens there"));
+    config.mail = {};
+    EXPECT_THAT(check_mail(config), IsEmpty()) << "nobody wants mail";
 }
 
 TEST_F(MailTest, ASessionWithoutAudio) {
