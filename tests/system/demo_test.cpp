@@ -69,8 +69,9 @@ class Demo : public Program {
     }
 
     static void expect_shape(const Json& session) {
-        EXPECT_THAT(keys(session), ElementsAre("session", "guild_id", "channel_id", "status", "start_time", "duration_ms",
-                                               "encryption", "privacy_code", "storage", "master", "tracks"));
+        EXPECT_THAT(keys(session),
+                    ElementsAre("session", "guild_id", "channel_id", "status", "start_time", "duration_ms",
+                                "encryption", "privacy_code", "storage", "master", "tracks"));
         EXPECT_THAT(keys(session["master"]),
                     ElementsAre("path", "key", "link", "duration_ms", "loudness_lufs", "true_peak_dbtp", "source"));
         EXPECT_EQ(session["master"]["source"], "journal");
