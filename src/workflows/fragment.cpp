@@ -62,7 +62,6 @@ render::LeveledFile plan(const render::DecodedConnection& decoded, const render:
 
 void fill_in(catalog::Recording& row, const render::LeveledFile& file, const render::Levels& levels,
              render::LevelFlag flag) {
-    row.status = catalog::FileStatus::stored;
     row.levels = {file.measured.lufs, file.measured.true_peak_db};
     row.gain_db = file.gain_db;
     // What limiter and codec took from the whole they took from the speech.
@@ -102,12 +101,11 @@ store::Key fragment_key(const Session& session, const timeline::Connection& conn
         store::FragmentKey{session.id(), connection.user, session.timeline().unix_time(connection.start)});
 }
 
-Status make_fragments(Session& session, const Closed& closed) {
+Result<std::vector<RenderedFragment>> render_fragments(Session& session, const Closed& closed) {
     auto wanted = missing_fragments(session, closed);
     if (!wanted) return wanted.error();
-    if (wanted->empty()) return Ok{};
-    const auto bots = bots_of(session.tools(), session.id());
-    if (!bots) return bots.error();
+    std::vector<RenderedFragment> rendered;
+    if (wanted->empty()) return rendered;
     std::vector<render::DecodedConnection> some;
     const auto decoded = decode(session, closed, *wanted, some);
     if (!decoded) return decoded.error();
@@ -125,13 +123,32 @@ Status make_fragments(Session& session, const Closed& closed) {
             sources.push_back(&candidate);
         }
     }
-    if (auto status = render::make_leveled(files, session.tools().work); !status) return status;
-    for (std::size_t i = 0; i < wanted->size(); ++i) {
+    if (auto status = render::make_leveled(files, session.tools().work); !status) return status.error();
+    rendered.reserve(files.size());
+    for (std::size_t i = 0; i < files.size(); ++i) {
         auto& [key, row, connection] = (*wanted)[i];
-        const auto kept = session.keep(files[i].path, key);
-        if (!kept) return kept.error();
-        row.content = *kept;
         fill_in(row, files[i], sources[i]->levels, choices[i].flag);
+        rendered.push_back({std::move(key), std::move(row), files[i].path});
+    }
+    const Status noted = session.tools().catalog.together([&]() -> Status {
+        for (const RenderedFragment& one : rendered) {
+            if (auto status = session.tools().catalog.upsert_recording(one.row); !status) return status;
+        }
+        return Ok{};
+    });
+    if (!noted) return noted.error();
+    return rendered;
+}
+
+Status store_fragments(Session& session, const std::vector<RenderedFragment>& rendered) {
+    const auto bots = bots_of(session.tools(), session.id());
+    if (!bots) return bots.error();
+    for (const RenderedFragment& one : rendered) {
+        const auto kept = session.keep(one.path, one.key);
+        if (!kept) return kept.error();
+        catalog::Recording row = one.row;
+        row.status = catalog::FileStatus::stored;
+        row.content = *kept;
         if (auto status = note(session, row, !bots->contains(row.user)); !status) return status;
     }
     return Ok{};

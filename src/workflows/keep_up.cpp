@@ -32,7 +32,9 @@ Result<std::optional<UnixTime>> keep_up(const Tools& tools, const SessionId& id,
     const auto ledger = [&] { return write_tracks(tools, id, timeline); };
     if (auto status = tools.catalog.together(ledger); !status) return status.error();
     if (auto status = make_chunks(*session, closed, growing); !status) return status.error();
-    if (auto status = make_fragments(*session, closed); !status) return status.error();
+    const auto fragments = render_fragments(*session, closed);
+    if (!fragments) return fragments.error();
+    if (auto status = store_fragments(*session, *fragments); !status) return status.error();
     if (auto status = write_manifest(tools, id); !status) return status.error();
     return std::optional(unix_now() + std::chrono::ceil<milliseconds>(closed.next_closing()) + kMargin);
 }

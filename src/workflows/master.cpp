@@ -144,10 +144,12 @@ Status finish_session(Session& session) {
         return tools.catalog.set_end(session.id(), timeline.unix_time(timeline.end()));
     };
     if (auto status = tools.catalog.together(ledger); !status) return status;
-    if (auto status = make_chunks(session); !status) return status;
     const Closed all(timeline, tools.config.capture.rotation, false);
-    if (auto status = make_fragments(session, all); !status) return status;
+    const auto fragments = render_fragments(session, all);
+    if (!fragments) return fragments.error();
     if (auto status = make_master(session); !status) return status;
+    if (auto status = store_fragments(session, *fragments); !status) return status;
+    if (auto status = make_chunks(session); !status) return status;
     if (auto status = complete(tools, session.id()); !status) return status;
     return write_manifest(tools, session.id());
 }

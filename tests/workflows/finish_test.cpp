@@ -4,8 +4,13 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "audio/mp3.h"
+#include "dying.h"
+#include "growing_table.h"
 #include "table.h"
 
 namespace lestapenna::workflows {
@@ -116,6 +121,97 @@ TEST(Finish, ASessionOfMusicAloneThatIsLeftOutIsCompleteWithoutAMaster) {
     EXPECT_EQ(table.catalog().session(table.id())->status, catalog::SessionStatus::complete);
     EXPECT_EQ(*table.catalog().master(table.id()), std::nullopt);
     EXPECT_TRUE(*is_finished(table.tools(1), table.id()));
+}
+
+/// The tier of each key: "chunks", "full", "master", or "session.json".
+std::vector<std::string> tiers_of(const std::vector<std::string>& keys) {
+    std::vector<std::string> tiers;
+    for (const std::string& key : keys) {
+        const auto from = key.find('/', key.find('/') + 1) + 1;
+        tiers.push_back(key.substr(from, key.find('/', from) - from));
+    }
+    return tiers;
+}
+
+TEST(Finish, TheMasterGoesUpFirst) {
+    const BuzzingTable table(2, seconds(40));
+    Desk desk(SessionId::make(), table.simulated.start_time);
+    auto journal = desk.journal(table.simulated.start_time, table.records());
+    ASSERT_TRUE(journal.end().ok());
+    desk.finish();
+    EXPECT_THAT(tiers_of(desk.store().order), ::testing::ElementsAre("master", "full", "full", "chunks", "chunks",
+                                                                     "chunks", "chunks", "session.json"));
+    EXPECT_TRUE(std::filesystem::is_empty(desk.config().data.dir / "cache")) << "nothing of it is left here";
+}
+
+/// What the catalog calls stored is stored, and a fragment that is, and no other, is in the transcription queue.
+void expect_true_rows(Desk& desk) {
+    const auto objects = desk.objects();
+    const auto fragments = *desk.catalog().recordings(desk.id());
+    const auto chunks = *desk.catalog().chunks(desk.id());
+    const auto master = *desk.catalog().master(desk.id());
+    const auto queue = *desk.catalog().transcriptions(desk.id());
+    std::set<std::string> stored;
+    for (const auto& row : fragments) {
+        if (row.status == catalog::FileStatus::stored) stored.insert(row.key);
+    }
+    std::set<std::string> queued;
+    for (const auto& entry : queue) queued.insert(entry.file);
+    EXPECT_EQ(queued, stored);
+    for (const auto& row : chunks) {
+        if (row.status == catalog::FileStatus::stored) stored.insert(row.key);
+    }
+    if (master && master->content) stored.insert(master->key);
+    for (const std::string& key : stored) EXPECT_TRUE(objects.contains(key)) << key;
+    if (desk.catalog().session(desk.id())->status != catalog::SessionStatus::complete) return;
+    EXPECT_EQ(stored.size(), fragments.size() + chunks.size() + 1) << "it is complete with all of it";
+}
+
+TEST(Finish, KilledAnywhereTheNextOneFinishesIt) {
+    const BuzzingTable table(2, seconds(8));
+    const auto id = *SessionId::parse("dies-and-lives");
+    Desk fresh(id, table.simulated.start_time, seconds(4));
+    auto journal = fresh.journal(table.simulated.start_time, table.records());
+    ASSERT_TRUE(journal.end().ok());
+    Desk undisturbed(fresh);
+    undisturbed.finish();
+    const auto whole = undisturbed.objects();
+
+    const auto finish_in_child = [&](Desk& desk, int call) {
+        const pid_t child = fork();
+        if (child == 0) {
+            auto session = Session::open(desk.tools(1), id);
+            test::die_at(call);
+            const bool done = session && finish_session(*session);
+            _exit(done ? std::clamp(test::calls_so_far(), 1, 255) : 255);
+        }
+        int how = 0;
+        waitpid(child, &how, 0);
+        return WIFEXITED(how) ? WEXITSTATUS(how) : 255;
+    };
+    Desk counted(fresh);
+    const int calls = finish_in_child(counted, 0);
+    ASSERT_LT(calls, 255) << "undisturbed it is done";
+    std::set<std::string> left;  // by those that were killed: which tiers
+    for (int call = 1; call <= calls; ++call) {
+        SCOPED_TRACE(fmt::format("at call {} of {}", call, calls));
+        Desk desk(fresh);
+        EXPECT_EQ(finish_in_child(desk, call), 0) << "it dies";
+        expect_true_rows(desk);
+        std::vector<std::string> keys;
+        for (const auto& [key, bytes] : desk.objects()) keys.push_back(key);
+        const auto tiers = tiers_of(keys);
+        left.insert(fmt::format("{}", fmt::join(std::set(tiers.begin(), tiers.end()), " ")));
+        const auto master = *desk.catalog().master(id);
+        const bool stands = master && !master->recipe.empty();
+        desk.finish();
+        EXPECT_EQ(desk.store().puts.count(store::key(store::MasterKey{id}).text()), stands ? 0U : 1U);
+        EXPECT_EQ(desk.objects(), whole);
+        expect_true_rows(desk);
+        EXPECT_TRUE(*is_finished(desk.tools(), id));
+    }
+    EXPECT_THAT(left, ::testing::ElementsAre("", "chunks full master", "chunks full master session.json", "full master",
+                                             "master"));
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ class CountingStore final : public store::ObjectStore {
             return told_to_fail();
         }
         ++puts[key.text()];
+        order.push_back(key.text());
         return inner_->put(file, key);
     }
     Status get(const store::Key& key, const std::filesystem::path& file) override {
@@ -62,6 +63,7 @@ class CountingStore final : public store::ObjectStore {
     }
 
     std::map<std::string, int> puts;
+    std::vector<std::string> order;  ///< of the puts
     std::map<std::string, int> gets;  ///< of several threads
     std::atomic<int> finds = 0;
     std::atomic<int> removes = 0;
