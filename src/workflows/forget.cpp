@@ -170,6 +170,7 @@ Status Forgetting::remove_rows(const SessionId& id) {
 Status Forgetting::erase(const SessionId& id, const std::optional<catalog::Session>& row, ForgottenSession& gone) {
     const auto scratch = Scratch::take(tools_.config.data.dir / "cache", id);
     if (!scratch) return scratch.error();
+    if (auto there = belongings_.borne_out(tools_, id); !there) return there;
     remove_unfinished(tools_, id);
     auto without = journal::Without::make(journal_folder(tools_.config, id), user_, journal::Files::system());
     if (!without && !no_journal(without.error()) && without.error().kind != ErrorKind::damaged) return without.error();

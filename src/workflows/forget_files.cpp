@@ -92,6 +92,27 @@ Result<Belongings> Belongings::find(const Tools& tools, UserId user) {
     return found;
 }
 
+Status Belongings::borne_out(const Tools& tools, const SessionId& id) const {
+    if (sessions_.contains(id)) return Ok{};
+    const auto fragments = tools.catalog.recordings(id);
+    if (!fragments) return fragments.error();
+    const auto chunks = tools.catalog.chunks(id);
+    if (!chunks) return chunks.error();
+    std::vector<std::string> keys;
+    const auto expect = [&keys](const auto& row) {
+        if (row.status == catalog::FileStatus::stored) keys.push_back(row.key);
+    };
+    std::ranges::for_each(*fragments, expect);
+    std::ranges::for_each(*chunks, expect);
+    for (const std::string& key : keys) {
+        const auto there = in_store(tools, key);
+        if (!there) return there.error();
+        if (*there) return Ok{};
+    }
+    if (keys.empty()) return Ok{};
+    return Error{ErrorKind::failed, "the store has nothing of what the catalog says it holds: is it mounted?"};
+}
+
 Status Belongings::remove(const Tools& tools, const SessionId& id, UserId user, ForgottenSession& gone) const {
     auto rest = catalogued(tools.catalog, id, user);
     if (!rest) return rest.error();

@@ -16,6 +16,9 @@ class Belongings {
     /// By one listing of the whole store.
     static Result<Belongings> find(const Tools& tools, UserId user);
     [[nodiscard]] bool holds(const SessionId& id) const { return theirs_.contains(id); }
+    /// Errors: failed where the catalog calls files of a session stored, and the store has neither any of them nor a
+    /// manifest: a disk that is not mounted, whose files would be back with it.
+    [[nodiscard]] Status borne_out(const Tools& tools, const SessionId& id) const;
     /// Removes those of a session, and what the catalog's rows name besides; counts what was there.
     Status remove(const Tools& tools, const SessionId& id, UserId user, ForgottenSession& gone) const;
     /// The sessions of which the store holds anything.

@@ -459,6 +459,23 @@ TEST(Forget, TheEndOfTheProgramIsWaitedForBetweenAnyTwoSessions) {
     EXPECT_FALSE(test::traces_of(kSilent, journal_folder(data.config, kFirst)).empty());
 }
 
+// Else their files would be back with the disk, and no wish any more.
+TEST(Forget, AStoreThatIsAwayIsTold) {
+    const test::TempDir folder;
+    Data data(folder.path());
+    data.journal(three_players(), kFirst);
+    fs::rename(folder / "store", folder / "unmounted");
+    const auto gone = data.forget(kGone);
+    ASSERT_EQ(gone.undone.size(), 1U);
+    EXPECT_EQ(gone.undone[0].session, kFirst);
+    EXPECT_TRUE(Wishes::any(folder.path()));
+    EXPECT_EQ(data.catalog->recordings(kFirst)->size(), 3U);
+    fs::remove_all(folder / "store");
+    fs::rename(folder / "unmounted", folder / "store");
+    EXPECT_TRUE(data.forget(kGone).complete());
+    EXPECT_EQ(test::traces_of(kGone, folder.path()), std::vector<std::string>{});
+}
+
 // A wish that a kill has left is about what was there when it was made.
 TEST(Forget, WhatBeganLaterIsNotTouched) {
     const test::TempDir folder;
