@@ -21,8 +21,9 @@ namespace {
 
 using catalog::FileStatus;
 
-constexpr std::size_t kMostAskedFor = 16;  ///< one by one; a listing of 1000 costs as much as ten of these
-constexpr std::size_t kMostFailures = 3;
+constexpr std::size_t kMostAskedFor = 16;       ///< one by one; a listing of 1000 costs as much as ten of these
+constexpr std::size_t kFailuresUntilAsked = 3;  ///< then the store is asked whether it is there
+constexpr std::size_t kMostFailures = 30;
 /// Journals on their way out. No session id begins like this.
 constexpr std::string_view kLeavingPrefix = ".leaving-";
 constexpr std::chrono::hours kOldInCache{24};
@@ -395,7 +396,10 @@ Result<SweepReport> sweep(const Tools& tools, const SweepOptions& options) {
         if (tools.work.stopped()) return swept.error();
         log().warn("retention of session {}: {}", session.id.text(), swept.error().message);
         report.failures.push_back(swept.error());
-        if (report.failures.size() == kMostFailures) break;
+        const auto failed = report.failures.size();
+        if (failed == kMostFailures) break;
+        // Old sessions come first: what only they suffer from must not keep the later ones for ever.
+        if (failed % kFailuresUntilAsked == 0 && !tools.store.find(store::key(store::ManifestKey{session.id}))) break;
     }
     return report;
 }

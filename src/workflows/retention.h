@@ -11,7 +11,8 @@
 // is compared too. (A bucket checked the SHA-256 when it took the object.)
 //
 // Requests per session that has something to remove: a HEAD for each object that is needed, or one listing where those
-// are more than 16; a DELETE for each object removed; HEAD, GET and PUT of the manifest. Else none.
+// are more than 16; a DELETE for each object removed, three more for words beside a fragment; HEAD, GET and PUT of the
+// manifest. Else none.
 #pragma once
 
 #include <optional>
@@ -38,8 +39,8 @@ struct SweepReport {
 /// Both clocks, now.
 catalog::Moment this_moment();
 
-/// All sessions, by start time; and what killed work has left in the cache. Errors: the catalog's; interrupted. After
-/// three sessions that fail the rest is left for the next time: the store is away.
+/// All sessions, by start time; and what killed work has left in the cache. Errors: the catalog's; interrupted. The
+/// rest is left for the next time after thirty sessions that fail, or three where the store does not answer then.
 Result<SweepReport> sweep(const Tools& tools, const SweepOptions& options);
 
 /// Adds the job of a sweep, when one is due and there is a session that is over.

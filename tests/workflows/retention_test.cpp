@@ -145,7 +145,7 @@ TEST_F(Retention, OneSweepThatComesLateDoesAllAndAsksForEachObjectOnce) {
     EXPECT_EQ(removed(report),
               (std::map<std::string, std::size_t>{{"chunks", kChunks}, {"fragments", kPlayers}, {"journal", 1}}));
     EXPECT_EQ(desk_.store().finds, static_cast<int>(kChunks + kPlayers + 1 + 1)) << "all that is needed, and manifest";
-    EXPECT_EQ(desk_.store().removes, static_cast<int>(kChunks + kPlayers));
+    EXPECT_EQ(desk_.store().removes, static_cast<int>(kChunks + 4 * kPlayers)) << "a fragment, and words beside it";
     EXPECT_EQ(desk_.store().puts.size(), 1U) << "the manifest";
 }
 
@@ -274,6 +274,33 @@ TEST_F(Retention, WhatTheStoreRefusesIsTriedAgain) {
     EXPECT_THAT(report.failures, IsEmpty());
     EXPECT_EQ(removed(report), (std::map<std::string, std::size_t>{{"chunks", kChunks}}));
     EXPECT_THAT(names("chunks/"), IsEmpty());
+}
+
+TEST_F(Retention, OldSessionsInTroubleDoNotKeepTheLaterOnes) {
+    const auto file = desk_.config().data.dir / "sound";
+    for (int i = 1; i <= 3; ++i) {
+        const auto id = *SessionId::parse("trouble-" + std::to_string(i));
+        const auto start = kStart - hours(i);
+        catalog::Session session{.id = id, .start = start, .end = start + kLength};
+        session.status = catalog::SessionStatus::complete;
+        ASSERT_TRUE(desk_.catalog().insert_session(session));
+        catalog::Recording fragment{id, store::key(store::FragmentKey{id, UserId{9}, start}).text(), UserId{9}, start,
+                                    FileStatus::stored};
+        catalog::Chunk chunk{id, store::key(store::ChunkKey{id, UserId{9}, start}).text(), UserId{9}, start,
+                             FileStatus::stored};
+        fragment.duration = kLength;
+        ASSERT_TRUE(write_file(file, std::string_view("sound")));
+        fragment.content = chunk.content = *content_of(file);
+        for (const auto& key : {fragment.key, chunk.key}) {
+            ASSERT_TRUE(desk_.store().put(file, *store::Key::parse(key)));
+        }
+        ASSERT_TRUE(desk_.catalog().upsert_recording(fragment));
+        ASSERT_TRUE(desk_.catalog().upsert_chunk(chunk));
+    }
+    desk_.store().failing_removes = 3;
+    const auto report = sweep(after(days(8)));
+    EXPECT_THAT(report.failures, SizeIs(3));
+    EXPECT_EQ(removed(report), (std::map<std::string, std::size_t>{{"chunks", kChunks}}));
 }
 
 TEST_F(Retention, AMasterThatIsLostIsMadeAgainFromTheJournalWithoutWhatExpired) {
