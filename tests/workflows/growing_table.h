@@ -63,7 +63,7 @@ class CountingStore final : public store::ObjectStore {
     }
 
     std::map<std::string, int> puts;
-    std::vector<std::string> order;  ///< of the puts
+    std::vector<std::string> order;   ///< of the puts
     std::map<std::string, int> gets;  ///< of several threads
     std::atomic<int> finds = 0;
     std::atomic<int> removes = 0;
