@@ -125,7 +125,7 @@ net::Task<> download(CorePtr core, Conversation talk, Asker asker, std::string a
         no = text::no_audio(language, summary->row.id);
     } else {
         finished = co_await is_there_now(core, *summary);
-        if (finished && !summary->master) no = text::no_audio(language, summary->row.id);
+        if (finished && !summary->master) no = no_master(language, *summary);
     }
     if (no) {
         co_await talk.answer(Audience::asker, std::move(*no));

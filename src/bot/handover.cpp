@@ -193,7 +193,7 @@ net::Task<Status> deliver(CorePtr core, SessionId session, UserId user, std::str
         const Delivery delivered = co_await hand_over(core, *summary, *to, nonce);
         if (delivered == Delivery::later) co_return core->leaving ? shutting_down() : try_later("private message");
     } else {
-        co_await tell_waiting(core, *to, text::no_audio(to->language, session));
+        co_await tell_waiting(core, *to, no_master(to->language, *summary));
     }
     core->waiting.erase({session, user});
     co_return Ok{};

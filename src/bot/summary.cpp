@@ -85,7 +85,7 @@ Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id) {
     if (!*master) return summary;
     if ((*master)->duration) summary.finished.length = *(*master)->duration;
     summary.finished.source = (*master)->source;
-    summary.finished.source = (*master)->source;
+    summary.expired = (*master)->expired;
     const auto found = find_master(tools, **master);
     if (!found) return found.error();
     if (*found) {
@@ -94,6 +94,10 @@ Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id) {
         summary.finished.has_audio = true;
     }
     return summary;
+}
+
+std::string no_master(Language language, const Summary& summary) {
+    return summary.expired ? text::audio_expired(language, summary.row.id) : text::no_audio(language, summary.row.id);
 }
 
 Result<bool> is_whole(const workflows::Tools& tools, const Summary& summary) {

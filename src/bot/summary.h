@@ -21,8 +21,12 @@ struct Summary {
     text::Finished finished;
     std::optional<store::Key> master;  ///< in the store by now; of a bucket, as the catalog has it
     std::uint64_t bytes = 0;           ///< of the master
+    bool expired = false;              ///< retention has removed the master, by its age
 };
 Result<Summary> summarise(const workflows::Tools& tools, const SessionId& id);
+
+/// Why a session that is finished has no master to hand over: a sentence.
+std::string no_master(Language language, const Summary& summary);
 
 /// Through ask_store(): has the store all that can be made of a session that is over? Of a bucket only the master is
 /// asked for: a link needs no more, and an evening has hundreds of chunks.

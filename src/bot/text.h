@@ -107,6 +107,8 @@ std::string attached(Language language, const Finished& finished);
 /// No link can be made, and the file is too big to be attached.
 std::string no_link(Language language, const Finished& finished, std::uint64_t bytes);
 std::string no_audio(Language language, const SessionId& session);
+/// Retention has removed the master: its time was over.
+std::string audio_expired(Language language, const SessionId& session);
 std::string preparing(Language language, const SessionId& session);
 /// By the kind of trouble: what exactly it was is for the log.
 std::string could_not_make(Language language, const SessionId& session, ErrorKind why);

@@ -259,6 +259,17 @@ std::string no_audio(Language language, const SessionId& session) {
                "🤫 Nobody was heard in session {0}: there is no audio to download.", id(session));
 }
 
+std::string audio_expired(Language language, const SessionId& session) {
+    return say(
+        language,
+        "🗑️ L'audio della sessione {0} non c'è più: è stato tolto alla scadenza fissata da chi gestisce il "
+        "bot. "
+        "Chi lo aveva scaricato lo ha ancora.",
+        "🗑️ The audio of session {0} is gone: it was removed when the time that whoever runs the bot has set "
+        "for it was over. Whoever downloaded it still has it.",
+        id(session));
+}
+
 std::string preparing(Language language, const SessionId& session) {
     return say(language, "⏳ Preparo l'audio della sessione {0}: il link ti arriva appena è pronto.",
                "⏳ I am preparing the audio of session {0}: you get the link as soon as it is ready.", id(session));

@@ -102,6 +102,7 @@ std::vector<Sentence> sentences() {
         {"attached", [](Language l) { return text::attached(l, finished({})); }},
         {"no_link", [](Language l) { return text::no_link(l, finished({}), 120'000'000); }},
         {"no_audio", [](Language l) { return text::no_audio(l, kSession); }},
+        {"audio_expired", [](Language l) { return text::audio_expired(l, kSession); }},
         {"preparing", [](Language l) { return text::preparing(l, kSession); }},
         {"could_not_make, disk", [](Language l) { return text::could_not_make(l, kSession, ErrorKind::failed); }},
         {"could_not_make, damaged", [](Language l) { return text::could_not_make(l, kSession, ErrorKind::damaged); }},
