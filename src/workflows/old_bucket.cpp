@@ -26,7 +26,7 @@ bool is_tier(std::string_view folder) {
 }
 
 /// {user}-{start}
-std::optional<StoredName> read_stamp(Tier tier, std::string_view stem) {
+std::optional<StoredName> read_stamp(NamedTier tier, std::string_view stem) {
     const auto dash = stem.find('-');
     if (dash == std::string_view::npos) return std::nullopt;
     const auto user = UserId::parse(stem.substr(0, dash));
@@ -45,30 +45,34 @@ std::optional<StoredName> read_name(std::string_view name) {
         name = name.substr(prefix.size(), name.size() - prefix.size() - ending.size());
         return true;
     };
-    const auto of_session = [&name](Tier tier) -> std::optional<StoredName> {
+    const auto of_session = [&name](NamedTier tier) -> std::optional<StoredName> {
         auto session = SessionId::parse(name);
         return session ? std::optional(StoredName{.tier = tier, .session = std::move(session)}) : std::nullopt;
     };
-    if (take("FULL-", ".mp3")) return read_stamp(Tier::fragment, name);
-    if (take("MASTER-", ".mp3")) return of_session(Tier::master);
-    if (take("transcript-", ".txt")) return of_session(Tier::transcript);
-    if (take("", ".mp3")) return read_stamp(Tier::chunk, name);
+    if (take("FULL-", ".mp3")) return read_stamp(NamedTier::fragment, name);
+    if (take("MASTER-", ".mp3")) return of_session(NamedTier::master);
+    if (take("transcript-", ".txt")) return of_session(NamedTier::transcript);
+    if (take("", ".mp3")) return read_stamp(NamedTier::chunk, name);
     return std::nullopt;
 }
 
 struct Names {
-    StoredName operator()(const store::ChunkKey& k) const { return {Tier::chunk, k.session, {}, k.user, k.start}; }
+    StoredName operator()(const store::ChunkKey& k) const { return {NamedTier::chunk, k.session, {}, k.user, k.start}; }
     StoredName operator()(const store::FragmentKey& k) const {
-        return {Tier::fragment, k.session, {}, k.user, k.start};
+        return {NamedTier::fragment, k.session, {}, k.user, k.start};
     }
-    StoredName operator()(const store::MasterKey& k) const { return {.tier = Tier::master, .session = k.session}; }
-    StoredName operator()(const store::ManifestKey& k) const { return {.tier = Tier::manifest, .session = k.session}; }
+    StoredName operator()(const store::MasterKey& k) const { return {.tier = NamedTier::master, .session = k.session}; }
+    StoredName operator()(const store::ManifestKey& k) const {
+        return {.tier = NamedTier::manifest, .session = k.session};
+    }
     StoredName operator()(const store::TranscriptKey& k) const {
-        return {.tier = Tier::transcript, .session = k.session};
+        return {.tier = NamedTier::transcript, .session = k.session};
     }
-    StoredName operator()(const store::SegmentKey& k) const { return {.tier = Tier::journal, .session = k.session}; }
+    StoredName operator()(const store::SegmentKey& k) const {
+        return {.tier = NamedTier::journal, .session = k.session};
+    }
     StoredName operator()(const store::SegmentPartKey& k) const {
-        return {.tier = Tier::journal, .session = k.session};
+        return {.tier = NamedTier::journal, .session = k.session};
     }
 };
 

@@ -13,11 +13,11 @@
 
 namespace lestapenna::workflows {
 
-enum class Tier { chunk, fragment, master, manifest, transcript, journal };
+enum class NamedTier { chunk, fragment, master, manifest, transcript, journal };
 
 /// An object of a session, by its key alone.
 struct StoredName {
-    Tier tier = Tier::chunk;
+    NamedTier tier = NamedTier::chunk;
     std::optional<SessionId> session{};  ///< nothing: a chunk or fragment that lies in recordings/ itself
     std::optional<std::string> guild{};  ///< where the key names it
     UserId user{};                       ///< of chunks and fragments; so is the next

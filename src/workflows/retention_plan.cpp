@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "workflows/old_bucket.h"
 #include "workflows/store_files.h"
 
 namespace lestapenna::workflows {
@@ -37,10 +38,21 @@ bool is_begun(const File& file) {
     return file.status == FileStatus::expired && file.content;
 }
 
+/// An import may be of an evening years ago: its files are as old as its name, which it got here.
+bool is_import(const catalog::Session& session) {
+    const auto named = time_of_ulid(session.id);
+    return named && *named > *session.end;
+}
+
+milliseconds age_of(const catalog::Session& session, UnixTime now) {
+    if (!session.end) return milliseconds(-1);
+    return now - (is_import(session) ? *time_of_ulid(session.id) : *session.end);
+}
+
 class Planner {
   public:
     Planner(const Facts& facts, const Config::Retention& ages, UnixTime now)
-        : facts_(facts), ages_(ages), age_(facts.session.end ? now - *facts.session.end : milliseconds(-1)) {}
+        : facts_(facts), ages_(ages), age_(age_of(facts.session, now)) {}
 
     Plan make() {
         if (facts_.session.status != catalog::SessionStatus::complete || !facts_.session.end) return std::move(plan_);
@@ -74,7 +86,8 @@ class Planner {
     Removal removal(Tier tier, const Age& limit, bool begun = false) const {
         Removal made{session().id, tier};
         made.why = begun ? "begun by an earlier sweep"
-                         : fmt::format("ended {} ago, kept for {}", in_words(age_), in_words(*limit));
+                         : fmt::format("{} {} ago, kept for {}", is_import(session()) ? "brought in" : "ended",
+                                       in_words(age_), in_words(*limit));
         return made;
     }
     [[nodiscard]] bool master_is_stored() const {

@@ -1,6 +1,7 @@
 // What of a session has lived its time, and what must be proven before it goes. Pure; any thread.
 //
-// Ages ([retention]) count from the session's end. What has not been superseded never goes, however old:
+// Ages ([retention]) count from the session's end; of one that was brought in later, from then. What has not been
+// superseded never goes, however old:
 //
 //   goes          needs, verified in the store at that moment
 //   a chunk       the fragment of its connection; where that has gone by its age: the master

@@ -32,7 +32,7 @@ void check(Row& row, const Listed& listed, Found& found) {
 
 /// Of a row that names its file: is it of this session, user and start?
 template <class Row>
-bool is_of(const Row& row, const SessionId& id, Tier tier) {
+bool is_of(const Row& row, const SessionId& id, NamedTier tier) {
     const auto name = read_key(row.key);
     return name && name->tier == tier && (!name->session || name->session == id) && name->user == row.user &&
            name->start == row.start;
@@ -45,21 +45,21 @@ void take_manifest(Found& found, ManifestContents&& said, const Listed& listed) 
         found.damaged.push_back(key + " is not where its session's manifest puts it: its name is believed");
     };
     std::erase_if(said.recordings, [&](auto& row) {
-        const bool ours = is_of(row, id, Tier::fragment);
+        const bool ours = is_of(row, id, NamedTier::fragment);
         if (!ours) refuse(row.key);
         if (ours && row.content) check(row, listed, found);
         // A file that came after the manifest was written.
         return !ours || (!row.content && listed.bytes.contains(row.key));
     });
     std::erase_if(said.chunks, [&](auto& row) {
-        const bool ours = is_of(row, id, Tier::chunk);
+        const bool ours = is_of(row, id, NamedTier::chunk);
         if (!ours) refuse(row.key);
         if (ours) check(row, listed, found);
         return !ours;
     });
     if (said.master) {
         const auto name = read_key(said.master->key);
-        if (!name || name->tier != Tier::master || name->session != id) {
+        if (!name || name->tier != NamedTier::master || name->session != id) {
             refuse(said.master->key);
             said.master.reset();
         } else {
@@ -82,7 +82,7 @@ void take_files(Found& found, const Listed& listed) {
         const auto start = file.name.start;
         if (start > rows.session.start + kLongestSession || start < rows.session.start - kLongestSession) {
             found.foreign.push_back(file.key);
-        } else if (file.name.tier == Tier::fragment) {
+        } else if (file.name.tier == NamedTier::fragment) {
             rows.recordings.push_back({.session = id,
                                        .key = file.key,
                                        .user = file.name.user,

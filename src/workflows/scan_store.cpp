@@ -23,20 +23,20 @@ void note(Listed& session, const std::string& key, const StoredName& name, std::
     session.bytes.emplace(key, bytes);
     if (name.guild) session.guild = name.guild;
     switch (name.tier) {
-        case Tier::chunk:
-        case Tier::fragment:
+        case NamedTier::chunk:
+        case NamedTier::fragment:
             session.files.push_back({key, name, bytes});
             break;
-        case Tier::master:
+        case NamedTier::master:
             session.master = key;
             break;
-        case Tier::transcript:
+        case NamedTier::transcript:
             session.transcript = key;
             break;
-        case Tier::manifest:
+        case NamedTier::manifest:
             session.manifest = bytes;
             break;
-        case Tier::journal:
+        case NamedTier::journal:
             break;
     }
 }

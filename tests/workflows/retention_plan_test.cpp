@@ -3,12 +3,15 @@
 
 #include <gmock/gmock.h>
 
+#include "workflows/old_bucket.h"
+
 namespace lestapenna::workflows {
 namespace {
 
 using catalog::FileStatus;
 using std::chrono::days;
 using std::chrono::hours;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
@@ -75,6 +78,21 @@ std::vector<std::string> reasons(const Plan& plan) {
         all.push_back(std::string(to_text(kept.tier)) + " " + std::to_string(kept.files) + ": " + kept.why);
     }
     return all;
+}
+
+TEST(RetentionPlan, AnOldEveningThatIsBroughtInTodayIsAsYoungAsItsName) {
+    Facts facts = table();
+    facts.session.id = *SessionId::parse("01M82HFGSB5YZFXHEFQ4ZX8JCT");  // 2026-11-22
+    facts.session.start = kStart - hours(24) * 3000;
+    facts.session.end = kEnd - hours(24) * 3000;
+    const UnixTime named = *time_of_ulid(facts.session.id);
+    ASSERT_GT(named, *facts.session.end);
+    const Config::Retention ages;
+    EXPECT_THAT(plan_removals(facts, ages, named + hours(24)).removals, IsEmpty());
+    const auto later = plan_removals(facts, ages, named + hours(24) * 8);
+    ASSERT_THAT(tiers(later), Each(Tier::chunks));
+    ASSERT_FALSE(later.removals.empty());
+    EXPECT_THAT(later.removals.front().why, HasSubstr("brought in 8 days ago"));
 }
 
 TEST(RetentionPlan, EachTierGoesAtItsAge) {
