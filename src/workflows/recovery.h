@@ -14,9 +14,9 @@ struct Orphan {
     bool in_hand = false;  ///< a finish or recover job of it waits or runs
 };
 /// By the journals' folder and the catalog, by start time. A journal without a row gets it back, with all rows that the
-/// manifest in the store tells of, held against a list of its keys (workflows/scan_store.h). No journal is read beyond its first record: of an evening that takes
-/// seconds, and whoever records again waits for this. One of which something can not be known is logged and left out.
-/// Errors: the catalog's.
+/// manifest in the store tells of, held against a list of its keys (workflows/scan_store.h). No journal is read beyond
+/// its first record: of an evening that takes seconds, and whoever records again waits for this. One of which something
+/// can not be known is logged and left out. Errors: the catalog's.
 Result<std::vector<Orphan>> find_orphans(const Tools& tools);
 
 /// How the journal of a session stands that may be gone on with by now: nobody ended it, and its last record is younger
