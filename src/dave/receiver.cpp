@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 #include <map>
+#include <utility>
 
 #include "dave/frame.h"
 #include "dave/gcm.h"
@@ -114,6 +115,8 @@ class SenderEpoch {
 
 struct Receiver::Impl {
     std::map<UserId, std::vector<SenderEpoch>> users;  // newest last, and never none
+    bool outside = true;  ///< of any group
+    BootTime joined;      ///< when the first of the epochs began that have come without a break
     BootTime clear_until = BootTime::min();
     std::array<std::uint8_t, kMostMediaBytes> text{};
 };
@@ -124,6 +127,7 @@ Receiver::Receiver(Receiver&&) noexcept = default;
 Receiver& Receiver::operator=(Receiver&&) noexcept = default;
 
 void Receiver::begin_epoch(std::vector<BaseSecret> keys, BootTime now) {
+    if (std::exchange(impl_->outside, keys.empty())) impl_->joined = now;
     for (auto& [user, epochs] : impl_->users) {
         for (SenderEpoch& epoch : epochs) epoch.expire_at(now + kOverlap);
     }
@@ -157,7 +161,7 @@ Opened Receiver::open(UserId user, std::uint32_t ssrc, std::span<const std::uint
             case Try::replayed:
                 return {Opening::replayed, {}};
             case Try::does_not_open:
-                result.what = Opening::forged;
+                if (arrival >= impl_->joined + kOverlap) result.what = Opening::forged;
         }
     }
     return result;

@@ -28,7 +28,7 @@ namespace lestapenna::dave {
 enum class Opening : std::uint8_t {
     opened,
     clear,      ///< it was not encrypted, and may be so: passthrough, or the silence frame
-    no_key,     ///< none for this user (yet)
+    no_key,     ///< none for this user (yet); or none of these opens it, and it may be of an epoch before our first
     forged,     ///< does not open with any key of this user: of a newer epoch, or damaged
     replayed,   ///< it opens, but has come by this SSRC already, or is too old to tell
     plain,      ///< not encrypted where it must be

@@ -39,7 +39,7 @@ namespace lestapenna::discord {
 /// Why a frame of an encrypted call stayed closed.
 enum class Closed : std::uint8_t {
     no_user = 1,  ///< nobody has said whose SSRC it is, and no member's key opens it
-    no_key,       ///< its sender was no member of the group while we were
+    no_key,       ///< its sender was no member of the group while we were, or it was sent before we were
     forged,       ///< no key of its sender opens it: damaged, or somebody else's
     plain,        ///< not encrypted, in a call where it must be
     overflow,     ///< waited for its key together with too many others
