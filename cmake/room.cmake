@@ -4,7 +4,7 @@ target_compile_options(strict INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconv
   -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wnull-dereference -Wcast-align -Werror)
 # g++ 12 sees uninitialised values in every other std::optional (GCC bug 80635); clang-tidy and the sanitizers look for real ones.
 target_compile_options(strict INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-# And null pointers in Asio's scheduler, inlined from its headers; clang's analyzer looks for ours.
+# And null pointers in Asio's scheduler, inlined from its headers; address sanitizer and clang's analyzer (make analyze) look for ours.
 target_compile_options(strict INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference>)
 # ... and, where it inlined the one and not the other, that a coroutine's frame is freed by another operator than it was made by.
 target_compile_options(strict INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)

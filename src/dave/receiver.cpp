@@ -115,8 +115,8 @@ class SenderEpoch {
 
 struct Receiver::Impl {
     std::map<UserId, std::vector<SenderEpoch>> users;  // newest last, and never none
-    bool outside = true;  ///< of any group
-    BootTime joined;      ///< when the first of the epochs began that have come without a break
+    bool outside = true;                               ///< of any group
+    BootTime joined;  ///< when the first of the epochs began that have come without a break
     BootTime clear_until = BootTime::min();
     std::array<std::uint8_t, kMostMediaBytes> text{};
 };
