@@ -167,16 +167,23 @@ Result<std::optional<std::string>> stored_manifest(const Tools& tools, const Ses
 }
 
 Status write_manifest(const Tools& tools, const SessionId& id) {
-    const auto text = manifest_text(tools.catalog, id);
+    auto text = manifest_text(tools.catalog, id);
     if (!text) return text.error();
     const auto before = stored_manifest(tools, id);
     if (!before) return before.error();
     if (*before == *text) return Ok{};
-    auto file = temporary_manifest(tools, id);
-    if (!file) return file.error();
-    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(text->data());
-    if (auto status = file->write({bytes, text->size()}); !status) return status;
-    return tools.store.put(file->path(), store::key(store::ManifestKey{id}));
+    for (;;) {
+        auto file = temporary_manifest(tools, id);
+        if (!file) return file.error();
+        const auto* const bytes = reinterpret_cast<const std::uint8_t*>(text->data());
+        if (auto status = file->write({bytes, text->size()}); !status) return status;
+        if (auto put = tools.store.put(file->path(), store::key(store::ManifestKey{id})); !put) return put;
+        // What another process has changed meanwhile it has written before us, and we have written over it.
+        auto now = manifest_text(tools.catalog, id);
+        if (!now) return now.error();
+        if (*now == *text) return Ok{};
+        text = std::move(now);
+    }
 }
 
 }  // namespace lestapenna::workflows

@@ -27,7 +27,8 @@ inline constexpr int kManifestVersion = 1;
 /// The manifest's text: a pure function of what the catalog says. Errors: the catalog's; not_found.
 Result<std::string> manifest_text(const catalog::Catalog& catalog, const SessionId& id);
 
-/// Writes it to the store, when it differs from what is there.
+/// Writes it to the store, when it differs from what is there. On return the store says what the catalog said after the
+/// last byte was written, also where others (forget, retention) write it at the same time.
 Status write_manifest(const Tools& tools, const SessionId& id);
 
 /// What the store holds; nothing when there is none, or something that no manifest is as large as.

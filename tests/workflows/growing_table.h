@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -30,6 +32,7 @@ class CountingStore final : public store::ObjectStore {
         }
         ++puts[key.text()];
         order.push_back(key.text());
+        if (const auto meanwhile = std::exchange(in_a_put, {})) meanwhile();
         return inner_->put(file, key);
     }
     Status get(const store::Key& key, const std::filesystem::path& file) override {
@@ -62,6 +65,7 @@ class CountingStore final : public store::ObjectStore {
         return inner_->same_device(path);
     }
 
+    std::function<void()> in_a_put;  ///< what another process does during the next one
     std::map<std::string, int> puts;
     std::vector<std::string> order;   ///< of the puts
     std::map<std::string, int> gets;  ///< of several threads

@@ -69,6 +69,22 @@ TEST(Manifest, IsWrittenOnlyWhenItSaysSomethingNew) {
         IsEmpty());
 }
 
+// `forget` in a process of its own: its manifest is written, and ours, which still had the person, comes after it.
+TEST(Manifest, NamesNobodyWhoWasForgottenWhileItWasWritten) {
+    Desk desk(kId, UnixTime{milliseconds(5)});
+    for (const UserId user : {UserId{9}, UserId{10}}) {
+        ASSERT_TRUE(desk.catalog().upsert_track({.session = kId, .user = user, .name = "x"}).ok());
+    }
+    desk.store().in_a_put = [&] {
+        ASSERT_TRUE(desk.catalog().forget_user(kId, UserId{9}).ok());
+        ASSERT_TRUE(write_manifest(desk.tools(), kId).ok());
+    };
+    ASSERT_TRUE(write_manifest(desk.tools(), kId).ok());
+    EXPECT_EQ(stored(desk)["users"].size(), 1U);
+    EXPECT_EQ(stored(desk)["users"][0]["user_id"], "10");
+    EXPECT_EQ(desk.store().puts[kKey], 3);
+}
+
 TEST(Manifest, SaysWhatALostCatalogNeeds) {
     Desk desk(kId, UnixTime{milliseconds(1'234'567)});
     auto row = *desk.catalog().session(kId);
