@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "jobs/transcriber.h"
 #include "net/http_client.h"
 #include "net/loop_thread.h"
 
@@ -16,6 +17,8 @@ namespace {
 constexpr milliseconds kLook{50};
 /// For what takes the bot a second: to log in, to join, to answer.
 constexpr seconds kPatience{60};
+/// For who transcribes, from one fragment to the next: there may be nobody.
+constexpr seconds kNobodyWorks{60};
 /// After the last packet was said.
 constexpr seconds kStillUnderWay{2};
 
@@ -81,6 +84,14 @@ class Evening {
             }
         });
         return found;
+    }
+    /// Fragments of the session whose words are still to come.
+    [[nodiscard]] std::size_t without_words(const SessionId& id) const {
+        const auto rows = tools_.catalog.transcriptions(id);
+        if (!rows) return 0;
+        using enum catalog::TranscriptionStatus;
+        return static_cast<std::size_t>(std::ranges::count_if(
+            *rows, [](const auto& row) { return row.status == waiting || row.status == queued; }));
     }
     [[nodiscard]] bool idle() const {
         const auto busy = service_.busy();
@@ -169,6 +180,21 @@ Result<catalog::Session> begin(Evening& evening, Service& service, const Config&
     return *evening.session();
 }
 
+/// Where somebody transcribes: until all words have come, or nobody seems to work.
+Status wait_for_words(Evening& evening, const SessionId& session) {
+    std::size_t left = evening.without_words(session);
+    BootTime since = BootClock::now();
+    const auto done = [&] {
+        const std::size_t now = evening.without_words(session);
+        if (now != left) since = BootClock::now();
+        left = now;
+        return (left == 0 && evening.idle()) || BootClock::now() - since > kNobodyWorks;
+    };
+    if (auto waited = evening.until("to transcribe", done, std::nullopt); !waited) return waited;
+    if (left > 0) log().info("{} fragments still wait for their words; nobody has done one for a minute", left);
+    return Ok{};
+}
+
 /// $termina, until the link has come and all work is done.
 Result<std::string> end(Evening& evening, const Config& config, std::string_view links_begin) {
     evening.type(config.discord.prefix + "termina");
@@ -215,6 +241,9 @@ Result<LiveTable> record_live(sandbox::ShowOptions options, Config& config, cons
         const auto base = (*service)->links_begin();
         auto ended = end(evening, config, base);
         if (!ended) return ended.error();
+        if (jobs::transcribes(config)) {
+            if (auto waited = wait_for_words(evening, session->id); !waited) return waited.error();
+        }
         if (auto followed = follow(*ended, tools, session->id); !followed) return followed.error();
         link = std::move(*ended);
         config.web.public_url = base;  // links made from here on lead there too

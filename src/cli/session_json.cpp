@@ -61,6 +61,10 @@ Result<Place> place_of(const Sources& from, const std::string& text, std::string
     return place;
 }
 
+std::string_view filename_of(std::string_view key) {
+    return key.substr(key.rfind('/') + 1);
+}
+
 /// Packets by why they stayed closed.
 Json closed_json(const catalog::Track& track) {
     auto reasons = Json::object();
@@ -114,6 +118,16 @@ Result<Json> master_json(const Sources& from, const catalog::Session& session) {
                 {"source", (*master)->source ? Json(to_text(*(*master)->source)) : Json(nullptr)}};
 }
 
+Result<Json> transcript_json(const Sources& from, const catalog::Session& session) {
+    const auto transcript = from.tools.catalog.transcript(session.id);
+    if (!transcript) return transcript.error();
+    if (!*transcript) return Json(nullptr);
+    const std::string& key = (*transcript)->key;
+    const auto place = place_of(from, key, filename_of(key), true);
+    if (!place) return place.error();
+    return Json{{"path", or_null(place->path)}, {"key", key}, {"link", or_null(place->link)}};
+}
+
 Result<Json> tracks_json(const Sources& from, const SessionId& id) {
     const catalog::Catalog& catalog = from.tools.catalog;
     const auto known = catalog.tracks(id);
@@ -130,9 +144,8 @@ Result<Json> tracks_json(const Sources& from, const SessionId& id) {
         return tracks.try_emplace(user, track_json(user, nullptr)).first->second;
     };
     for (const auto& fragment : *fragments) {
-        const auto place =
-            place_of(from, fragment.key, std::string_view(fragment.key).substr(fragment.key.rfind('/') + 1),
-                     fragment.status == catalog::FileStatus::stored);
+        const auto place = place_of(from, fragment.key, filename_of(fragment.key),
+                                    fragment.status == catalog::FileStatus::stored);
         if (!place) return place.error();
         track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, *place));
     }
@@ -159,6 +172,8 @@ Result<Json> storage_json(const workflows::Tools& tools, const SessionId& id) {
 Result<Json> object_of(const Sources& from, const catalog::Session& session) {
     auto master = master_json(from, session);
     if (!master) return master;
+    auto transcript = transcript_json(from, session);
+    if (!transcript) return transcript;
     auto tracks = tracks_json(from, session.id);
     if (!tracks) return tracks;
     auto storage = storage_json(from.tools, session.id);
@@ -174,6 +189,7 @@ Result<Json> object_of(const Sources& from, const catalog::Session& session) {
                 {"privacy_code", session.privacy_code.empty() ? Json(nullptr) : Json(session.privacy_code)},
                 {"storage", std::move(*storage)},
                 {"master", std::move(*master)},
+                {"transcript", std::move(*transcript)},
                 {"tracks", std::move(*tracks)}};
 }
 

@@ -160,7 +160,9 @@ std::string session_text(const Json& session) {
         lines.push_back({master_name(master), length(master["duration_ms"]), "", "", "",
                          decimal(master["loudness_lufs"]), "", place(master)});
     }
-    text += table(lines) + storage_text(session);
+    text += table(lines);
+    if (const auto& words = session["transcript"]; !words.is_null()) text += "Transcript: " + place(words) + "\n";
+    text += storage_text(session);
     for (const auto& track : session["tracks"]) text += closed_text(track);
     return text;
 }

@@ -199,6 +199,10 @@ void Transcriber::Impl::hear_trouble(const Error& error, int count, std::string&
     told = error.message;
 }
 
+bool transcribes(const Config& config) {
+    return on_redis(config) || !config.queue.command.empty();
+}
+
 Status check_queue(const Config& config) {
     const auto& command = config.queue.command;
     if (on_redis(config)) {

@@ -55,6 +55,8 @@ struct TranscriberOptions {
     milliseconds command_time = std::chrono::minutes(10);
 };
 
+/// Is there anybody who transcribes? Not by the embedded queue without a command.
+bool transcribes(const Config& config);
 /// What is wrong with section [queue], and with nothing else: usage.
 Status check_queue(const Config& config);
 

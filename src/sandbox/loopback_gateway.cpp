@@ -80,6 +80,8 @@ void MainGateway::start() {
 void MainGateway::stop() {
     stopping_.set();
     for (const auto& connection : connections_) connection->socket->drop();
+    // The two hold each other, and a loop that ends now never comes to the end of serve().
+    for (const auto& [_, session] : sessions_) session->connection = nullptr;
     sessions_.clear();
 }
 

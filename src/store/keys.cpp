@@ -147,4 +147,12 @@ std::string session_prefix(const SessionId& session) {
     return std::string(kRoot) + session.text() + "/";
 }
 
+std::string_view content_type(const Key& object) {
+    const std::string& name = object.text();
+    if (name.ends_with(".mp3")) return "audio/mpeg";
+    if (name.ends_with(".json")) return "application/json";
+    if (name.ends_with(".txt")) return "text/plain; charset=utf-8";
+    return "application/octet-stream";
+}
+
 }  // namespace lestapenna::store

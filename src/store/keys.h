@@ -86,4 +86,7 @@ std::vector<Key> words_beside(std::string_view fragment);
 /// recordings/{session}/, to list all of a session.
 std::string session_prefix(const SessionId& session);
 
+/// "audio/mpeg" for "x.mp3".
+std::string_view content_type(const Key& object);
+
 }  // namespace lestapenna::store

@@ -108,12 +108,4 @@ std::string S3Place::link(const Key& object, std::string_view name, milliseconds
            presigned_target(key, host, path_of(object), std::move(query), std::chrono::ceil<seconds>(lifetime), now);
 }
 
-std::string_view content_type(const Key& object) {
-    const std::string& name = object.text();
-    if (name.ends_with(".mp3")) return "audio/mpeg";
-    if (name.ends_with(".json")) return "application/json";
-    if (name.ends_with(".txt")) return "text/plain; charset=utf-8";
-    return "application/octet-stream";
-}
-
 }  // namespace lestapenna::store

@@ -36,7 +36,4 @@ struct S3Place {
     [[nodiscard]] std::string link(const Key& object, std::string_view name, milliseconds lifetime, UnixTime now) const;
 };
 
-/// "audio/mpeg" for "x.mp3".
-std::string_view content_type(const Key& object);
-
 }  // namespace lestapenna::store

@@ -50,10 +50,6 @@ Result<Opened> open_object(const store::ObjectStore& store, const store::Key& ke
     return Opened{std::move(file), static_cast<std::uint64_t>(info.st_size), etag_of(info)};
 }
 
-std::string type_of(const store::Key& key) {
-    return key.text().ends_with(".mp3") ? "audio/mpeg" : "application/octet-stream";
-}
-
 /// What every answer has: browsers keep it to themselves and do not guess what it is.
 Headers guarded() {
     return {{"Cache-Control", "private"}, {"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"}};
@@ -98,7 +94,7 @@ net::Reply reply_with(const net::HttpRequest& request, const store::Links::Targe
     }
     reply.response.status = part.kind == Part::range ? 206 : 200;
     if (part.kind == Part::whole) part.length = object.size;
-    headers.emplace_back("Content-Type", type_of(target.key));
+    headers.emplace_back("Content-Type", store::content_type(target.key));
     // inline: a browser plays it, and saves it under this name.
     headers.emplace_back("Content-Disposition", "inline; filename=\"" + target.name + "\"");
     reply.file.emplace();

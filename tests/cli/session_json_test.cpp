@@ -55,7 +55,7 @@ TEST_F(SessionJson, HasTheKeysOfTheContractAndNullsUntilTheyAreKnown) {
     ASSERT_TRUE(catalog_.insert_session({.id = kId, .start = at(5)}));
     const auto session = object();
     EXPECT_THAT(keys(session), ElementsAre("session", "guild_id", "channel_id", "status", "start_time", "duration_ms",
-                                           "encryption", "privacy_code", "storage", "master", "tracks"));
+                                           "encryption", "privacy_code", "storage", "master", "transcript", "tracks"));
     EXPECT_EQ(session["session"], "01J0ABCDEFGH");
     EXPECT_EQ(session["status"], "recording");
     EXPECT_EQ(session["start_time"], 5);

@@ -71,7 +71,7 @@ class Demo : public Program {
     static void expect_shape(const Json& session) {
         EXPECT_THAT(keys(session),
                     ElementsAre("session", "guild_id", "channel_id", "status", "start_time", "duration_ms",
-                                "encryption", "privacy_code", "storage", "master", "tracks"));
+                                "encryption", "privacy_code", "storage", "master", "transcript", "tracks"));
         EXPECT_THAT(keys(session["master"]),
                     ElementsAre("path", "key", "link", "duration_ms", "loudness_lufs", "true_peak_dbtp", "source"));
         EXPECT_EQ(session["master"]["source"], "journal");
@@ -180,6 +180,16 @@ TEST_F(Demo, WorksWithoutASpeechProgram) {
     for (const auto& track : session["tracks"]) expect_file(track["fragments"].at(0));
     EXPECT_TRUE(fs::exists(folder_ / "here/truth/ledger.json"));
     EXPECT_FALSE(fs::exists(data())) << "everything lies under --out";
+}
+
+TEST_F(Demo, WaitsForTheWordsWhereSomebodyTranscribes) {
+    std::ofstream(folder_ / "words.toml") << "[queue]\ncommand = [\"echo\", \"la porta è chiusa\", \"{file}\"]\n";
+    const auto session = ask({"demo", "--speakers", "2", "--seconds", "4", "--seed", "8", "--config", "words.toml"});
+    ASSERT_TRUE(session["transcript"].is_object());
+    const auto bytes = slurp(session["transcript"]["path"].get<std::string>());
+    const std::string words(bytes.begin(), bytes.end());
+    for (const auto& track : session["tracks"])
+        EXPECT_THAT(words, HasSubstr(track["name"].get<std::string>() + ": la porta è chiusa"));
 }
 
 TEST_F(Demo, ALossyLineIsCountedExactly) {
