@@ -144,8 +144,8 @@ Result<Json> tracks_json(const Sources& from, const SessionId& id) {
         return tracks.try_emplace(user, track_json(user, nullptr)).first->second;
     };
     for (const auto& fragment : *fragments) {
-        const auto place = place_of(from, fragment.key, filename_of(fragment.key),
-                                    fragment.status == catalog::FileStatus::stored);
+        const auto place =
+            place_of(from, fragment.key, filename_of(fragment.key), fragment.status == catalog::FileStatus::stored);
         if (!place) return place.error();
         track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, *place));
     }
