@@ -144,7 +144,9 @@ TEST_F(RunnerTest, WhatIsNotDueYetWaits) {
 
 TEST_F(RunnerTest, TriesAgainLaterAndLaterAndGivesUp) {
     ASSERT_TRUE(catalog_.add_job({.name = "a", .subject = "x"}));
-    Runner runner(file_, clock_.options());
+    auto options = clock_.options();
+    options.workers = 1;  // another one may still have the time of two leaps before, from where 10 min look like 20
+    Runner runner(file_, options);
     runner.on_finished(tell_);
     runner.handle("a", [](const Job& job, Catalog&) -> Result<Done> {
         return Error{ErrorKind::failed, "no disk " + std::to_string(job.attempts)};

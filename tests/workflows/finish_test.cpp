@@ -170,7 +170,7 @@ void expect_true_rows(Desk& desk) {
 TEST(Finish, KilledAnywhereTheNextOneFinishesIt) {
     const BuzzingTable table(2, seconds(8));
     const auto id = *SessionId::parse("dies-and-lives");
-    Desk fresh(id, table.simulated.start_time, seconds(4));
+    Desk fresh(id, table.simulated.start_time);
     auto journal = fresh.journal(table.simulated.start_time, table.records());
     ASSERT_TRUE(journal.end().ok());
     Desk undisturbed(fresh);
