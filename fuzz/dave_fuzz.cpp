@@ -33,7 +33,7 @@ void must(bool held) {
 void frames(mls::View input) {
     static const mls::Secret kSecret(16);
     Receiver receiver;
-    receiver.begin_epoch({{kBea, kSecret}}, kNow);
+    receiver.begin_epoch({{kBea, kSecret}}, kNow - kOverlap);
     const Opening what = receiver.open(kBea, 1, input, kNow).what;
     must(what == Opening::plain || what == Opening::forged || what == Opening::too_large ||
          (what == Opening::clear && is_silence(input)));
