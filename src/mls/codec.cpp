@@ -9,7 +9,7 @@ namespace {
 // What the first two bits of a vector's header say: how many bytes it has, and the longest vector they can name.
 constexpr std::uint32_t kMostIn1 = 63;
 constexpr std::uint32_t kMostIn2 = 16'383;
-constexpr std::uint32_t kMostIn4 = (1U << 30) - 1;
+[[maybe_unused]] constexpr std::uint32_t kMostIn4 = (1U << 30) - 1;
 
 }  // namespace
 
