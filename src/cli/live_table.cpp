@@ -183,6 +183,7 @@ Result<catalog::Session> begin(Evening& evening, Service& service, const Config&
 /// Where somebody transcribes: until all words have come, or nobody seems to work.
 Status wait_for_words(Evening& evening, const SessionId& session) {
     std::size_t left = evening.without_words(session);
+    if (left > 0) log().info("{} fragments are being transcribed", left);
     BootTime since = BootClock::now();
     const auto done = [&] {
         const std::size_t now = evening.without_words(session);
