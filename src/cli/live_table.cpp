@@ -85,10 +85,10 @@ class Evening {
         });
         return found;
     }
-    /// Fragments of the session whose words are still to come.
-    [[nodiscard]] std::size_t without_words(const SessionId& id) const {
+    /// How many fragments of the session have their words still to come.
+    [[nodiscard]] Result<std::size_t> without_words(const SessionId& id) const {
         const auto rows = tools_.catalog.transcriptions(id);
-        if (!rows) return 0;
+        if (!rows) return rows.error();
         using enum catalog::TranscriptionStatus;
         return static_cast<std::size_t>(std::ranges::count_if(
             *rows, [](const auto& row) { return row.status == waiting || row.status == queued; }));
@@ -182,17 +182,18 @@ Result<catalog::Session> begin(Evening& evening, Service& service, const Config&
 
 /// Where somebody transcribes: until all words have come, or nobody seems to work.
 Status wait_for_words(Evening& evening, const SessionId& session) {
-    std::size_t left = evening.without_words(session);
-    if (left > 0) log().info("{} fragments are being transcribed", left);
+    auto left = evening.without_words(session);
+    if (left && *left > 0) log().info("{} fragments are being transcribed", *left);
     BootTime since = BootClock::now();
     const auto done = [&] {
-        const std::size_t now = evening.without_words(session);
-        if (now != left) since = BootClock::now();
-        left = now;
-        return (left == 0 && evening.idle()) || BootClock::now() - since > kNobodyWorks;
+        auto now = evening.without_words(session);
+        if (!now || !left || *now != *left) since = BootClock::now();
+        left = std::move(now);
+        return !left || (*left == 0 && evening.idle()) || BootClock::now() - since > kNobodyWorks;
     };
     if (auto waited = evening.until("to transcribe", done, std::nullopt); !waited) return waited;
-    if (left > 0) log().info("{} fragments still wait for their words; nobody has done one for a minute", left);
+    if (!left) return left.error();
+    if (*left > 0) log().info("{} fragments still wait for their words; nobody has done one for a minute", *left);
     return Ok{};
 }
 

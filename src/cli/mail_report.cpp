@@ -37,7 +37,7 @@ std::optional<std::uint64_t> bytes_of(const std::optional<catalog::Content>& con
 }
 
 notify::AudioFile file_of(const catalog::Recording& fragment, const Linking& linking) {
-    const auto name = std::string_view(fragment.key).substr(fragment.key.rfind('/') + 1);
+    const auto name = store::filename_of(fragment.key);
     return {fragment.start, fragment.duration.value_or(milliseconds(0)), bytes_of(fragment.content),
             fragment.levels.loudness_lufs, linking.to(fragment.key, name)};
 }

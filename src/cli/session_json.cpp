@@ -61,10 +61,6 @@ Result<Place> place_of(const Sources& from, const std::string& text, std::string
     return place;
 }
 
-std::string_view filename_of(std::string_view key) {
-    return key.substr(key.rfind('/') + 1);
-}
-
 /// Packets by why they stayed closed.
 Json closed_json(const catalog::Track& track) {
     auto reasons = Json::object();
@@ -123,7 +119,7 @@ Result<Json> transcript_json(const Sources& from, const catalog::Session& sessio
     if (!transcript) return transcript.error();
     if (!*transcript) return Json(nullptr);
     const std::string& key = (*transcript)->key;
-    const auto place = place_of(from, key, filename_of(key), true);
+    const auto place = place_of(from, key, store::filename_of(key), true);
     if (!place) return place.error();
     return Json{{"path", or_null(place->path)}, {"key", key}, {"link", or_null(place->link)}};
 }
@@ -144,8 +140,8 @@ Result<Json> tracks_json(const Sources& from, const SessionId& id) {
         return tracks.try_emplace(user, track_json(user, nullptr)).first->second;
     };
     for (const auto& fragment : *fragments) {
-        const auto place =
-            place_of(from, fragment.key, filename_of(fragment.key), fragment.status == catalog::FileStatus::stored);
+        const auto place = place_of(from, fragment.key, store::filename_of(fragment.key),
+                                    fragment.status == catalog::FileStatus::stored);
         if (!place) return place.error();
         track_of(fragment.user)["fragments"].push_back(fragment_json(fragment, *place));
     }

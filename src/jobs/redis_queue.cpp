@@ -34,10 +34,6 @@ constexpr std::size_t kAtOnce = 100;        ///< commands in one go
 constexpr std::size_t kMostRows = 100'000;  ///< that are asked about: years of tables
 constexpr std::uint64_t kMostReasonBytes = 1 << 16;
 
-std::string file_name(const std::string& key) {
-    return key.substr(key.rfind('/') + 1);
-}
-
 class RedisQueue final : public TranscriptionQueue {
   public:
     RedisQueue(Desk desk, RedisPlace place, std::string bucket_prefix)
@@ -108,7 +104,7 @@ Status RedisQueue::hand_over(Transcription row) {
     }
     const auto data = data_of(row);
     if (!data) return data.error();
-    const auto name = file_name(row.file);
+    const std::string name(store::filename_of(row.file));
     for (const auto& id : {name, name + "-" + row.session.text()}) {
         if (!is_job_id(id)) continue;
         const auto added = add(id, row, *data);
@@ -154,7 +150,7 @@ Result<std::string> RedisQueue::data_of(const Transcription& row) {
     const auto folder = std::filesystem::absolute(desk_.tools.config.data.dir) / "cache" / "queue";
     return nlohmann::ordered_json{{"sessionId", row.session.text()},
                                   {"fileName", bucket_prefix_ + row.file},
-                                  {"filePath", (folder / file_name(row.file)).native()},
+                                  {"filePath", (folder / store::filename_of(row.file)).native()},
                                   {"userId", row.user.text()},
                                   {"timestamp", row.timestamp.time_since_epoch().count()},
                                   {"delay", (row.timestamp - session->start).count()},

@@ -15,14 +15,18 @@
 
 namespace lestapenna::store {
 
+/// What stands after the last slash of a key's text; the text itself where there is none.
+inline std::string_view filename_of(std::string_view key) {
+    return key.substr(key.rfind('/') + 1);
+}
+
 /// A key that can do no harm: at most 512 bytes of `[A-Za-z0-9._-]` in parts between single slashes, no part that
 /// begins with a dot. So it is never absolute, never leaves its folder, and needs no escaping in a URL.
 class Key {
   public:
     static std::optional<Key> parse(std::string_view text);
     [[nodiscard]] const std::string& text() const { return text_; }
-    /// What stands after the last slash.
-    [[nodiscard]] std::string filename() const { return text_.substr(text_.rfind('/') + 1); }
+    [[nodiscard]] std::string filename() const { return std::string(filename_of(text_)); }
     auto operator<=>(const Key&) const = default;
 
   private:

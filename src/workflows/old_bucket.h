@@ -46,4 +46,11 @@ std::optional<UnixTime> time_of_ulid(const SessionId& id);
 /// A session is shorter than that: a timestamp further from its time zero is a rotten one.
 inline constexpr std::chrono::hours kLongestSession{7 * 24};
 
+/// May a file that begins at `start` be of a session whose time zero that is? Otherwise one rotten timestamp would make
+/// a master of 50 years.
+inline bool may_be_of(UnixTime time_zero, UnixTime start) {
+    // No difference of two times: that could overflow.
+    return start <= time_zero + kLongestSession && start >= time_zero - kLongestSession;
+}
+
 }  // namespace lestapenna::workflows

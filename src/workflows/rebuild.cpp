@@ -12,6 +12,7 @@
 #include "workflows/manifest.h"
 #include "workflows/master.h"
 #include "workflows/mixdown.h"
+#include "workflows/old_bucket.h"
 #include "workflows/store_files.h"
 
 namespace lestapenna::workflows {
@@ -23,8 +24,6 @@ using catalog::MasterSource;
 
 /// Chunks of one connection follow each other; timestamps of others than us are a second off at most.
 constexpr seconds kSameConnection{1};
-/// A name that says more is not believed: one rotten timestamp must not make a master of 50 years.
-constexpr std::chrono::hours kLongest{7 * 24};
 
 template <class Row>
 NamedFile named(const Row& row) {
@@ -99,8 +98,7 @@ class Gathering {
   private:
     std::vector<NamedFile> believable(std::vector<NamedFile> files) {
         std::erase_if(files, [this](const NamedFile& file) {
-            // Neither difference of two times overflows.
-            const bool of_it = file.start <= session_.start + kLongest && file.start >= session_.start - kLongest;
+            const bool of_it = may_be_of(session_.start, file.start);
             if (!of_it) lose(file, "has a timestamp that is not of this session");
             return !of_it;
         });
@@ -294,7 +292,7 @@ Result<Standing> compare(const Tools& tools, const catalog::Session& session, co
     if (!held) return held.error();
     Standing standing;
     const auto look = [&](const auto& row) {
-        const bool of_it = row.start <= session.start + kLongest && row.start >= session.start - kLongest;
+        const bool of_it = may_be_of(session.start, row.start);
         const bool heard = of_it && !(without_bots && bots->contains(row.user));
         if (!heard || reaches(session, master, row.start, row.duration)) return false;
         if (held->has(row.key)) standing.behind.push_back(row.key + " was recorded after the master was made");

@@ -80,7 +80,7 @@ void take_files(Found& found, const Listed& listed) {
     for (const auto& file : listed.files) {
         if (known.contains(file.key)) continue;
         const auto start = file.name.start;
-        if (start > rows.session.start + kLongestSession || start < rows.session.start - kLongestSession) {
+        if (!may_be_of(rows.session.start, start)) {
             found.foreign.push_back(file.key);
         } else if (file.name.tier == NamedTier::fragment) {
             rows.recordings.push_back({.session = id,
